@@ -1,0 +1,1 @@
+"""Every boundary: machines, stores, business tables, web and command line."""

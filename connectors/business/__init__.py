@@ -1,0 +1,1 @@
+"""Business tables: orders, items, stock and purchase orders."""

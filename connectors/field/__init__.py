@@ -1,0 +1,1 @@
+"""Sources: OPC UA, MQTT JSON, Sparkplug B, and recordings."""

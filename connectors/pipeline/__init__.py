@@ -1,0 +1,1 @@
+"""From what a source says to what the store keeps: normalise and batch."""

@@ -1,0 +1,1 @@
+"""Stores: historians for telemetry, a ledger for decisions."""

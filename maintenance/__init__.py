@@ -1,0 +1,1 @@
+"""What will fail, and when: telemetry windows in, forecasts out."""

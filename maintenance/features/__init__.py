@@ -1,0 +1,1 @@
+"""Features of a machine from its telemetry."""

@@ -1,0 +1,1 @@
+"""A plant to practise on; nothing imports it."""

@@ -1,0 +1,1 @@
+"""What the plant is and how it behaves; no network, no database, no web."""

@@ -1,0 +1,1 @@
+"""Laws of the line fitted to its telemetry, each with its evidence."""

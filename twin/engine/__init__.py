@@ -1,0 +1,1 @@
+"""The line as a discrete-event model: one door, simulate()."""

@@ -1,0 +1,1 @@
+"""Component demand as a distribution, netted into purchase proposals with their reason."""

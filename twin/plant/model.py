@@ -1,0 +1,128 @@
+"""The plant: everything that the plant file and its tables say, in one immutable value."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from twin.errors import NotFoundError
+from twin.plant.base import Frozen
+from twin.plant.calendars import Calendar
+from twin.plant.equipment import StorageZone, WorkUnit
+from twin.plant.material import (
+    BillOfMaterialLine,
+    JobOrder,
+    MaterialDefinition,
+    Product,
+    PurchaseOrder,
+    Stock,
+    Supplier,
+)
+from twin.plant.signals import Signal, SignalId, Source, StateMap
+
+__all__ = ["MaintenancePolicy", "PlanningPolicy", "Plant"]
+
+Probability = Annotated[float, Field(gt=0.0, lt=1.0)]
+
+
+class MaintenancePolicy(Frozen):
+    """Who mends, and when a forecast becomes an alert."""
+
+    crews: Annotated[int, Field(ge=1)] = 1
+    """Repairs that can run at the same time."""
+    alert_horizon_h: Annotated[float, Field(gt=0.0)] = 24.0
+    """An alert speaks about failures within this time. [h]"""
+    raise_probability: Probability = 0.5
+    """P(T <= alert_horizon_h) from which an alert is raised."""
+    clear_probability: Probability = 0.2
+    """P(T <= alert_horizon_h) below which it is cleared."""
+    confirm: Annotated[int, Field(ge=1)] = 2
+    """Forecasts in a row that must agree before an alert is raised or cleared."""
+
+
+class PlanningPolicy(Frozen):
+    """How the component plan is made."""
+
+    service_level: Probability = 0.9
+    """Demand quantile that proposals cover."""
+    bucket_h: Annotated[float, Field(gt=0.0)] = 24.0
+    """Length of a demand time bucket. [h]"""
+    horizon_d: Annotated[float, Field(gt=0.0)] = 14.0
+    """How far the plan looks. [d]"""
+    replications: Annotated[int, Field(ge=1)] = 20
+    """Simulated futures behind a distribution."""
+
+
+class Plant(Frozen):
+    """One production line, its material and its orders.
+
+    ``work_units`` stand in the order of the file. A unit without an upstream zone starts
+    parts, one with several assembles, one without a downstream zone finishes them.
+    """
+
+    schema_version: Literal[1] = 1
+    site: Annotated[str, Field(pattern=r"^[A-Za-z0-9_\-]+$")]
+    area: Annotated[str, Field(pattern=r"^[A-Za-z0-9_\-]+$")]
+    line: Annotated[str, Field(pattern=r"^[A-Za-z0-9_\-]+$")]
+    name: str
+    timezone: str
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+    calendars: dict[str, Calendar]
+    sources: dict[str, Source] = {}
+    state_maps: dict[str, StateMap] = {}
+    products: dict[str, Product]
+    work_units: dict[str, WorkUnit]
+    storage_zones: dict[str, StorageZone]
+    maintenance: MaintenancePolicy = MaintenancePolicy()
+    planning: PlanningPolicy = PlanningPolicy()
+    items: dict[str, MaterialDefinition] = {}
+    bill_of_material: tuple[BillOfMaterialLine, ...] = ()
+    suppliers: dict[str, Supplier] = {}
+    stock: dict[str, Stock] = {}
+    orders: dict[str, JobOrder] = {}
+    purchase_orders: dict[str, PurchaseOrder] = {}
+
+    def equipment_id(self, work_unit: str) -> str:
+        """``site/area/line/unit``."""
+        return f"{self.site}/{self.area}/{self.line}/{work_unit}"
+
+    def signal_id(self, work_unit: str, signal: str) -> SignalId:
+        """``site/area/line/unit/signal``."""
+        return SignalId(f"{self.equipment_id(work_unit)}/{signal}")
+
+    def signals(self) -> dict[SignalId, tuple[str, str, Signal]]:
+        """Every signal of the plant file: id -> (work unit, name, signal)."""
+        return {
+            self.signal_id(unit, name): (unit, name, signal)
+            for unit, work_unit in self.work_units.items()
+            for name, signal in work_unit.signals.items()
+        }
+
+    def address(self, work_unit: str, signal: str) -> str:
+        """Where the signal is found at its source: its own address, or the source's template."""
+        found = self.work_units[work_unit].signals[signal]
+        template = found.address or self.sources[found.source].address
+        return template.format(
+            site=self.site, area=self.area, line=self.line, unit=work_unit, signal=signal
+        )
+
+    def upstream(self, work_unit: str) -> list[str]:
+        """Storage zones that feed this unit."""
+        return [z for z, zone in self.storage_zones.items() if zone.downstream == work_unit]
+
+    def downstream(self, work_unit: str) -> list[str]:
+        """Storage zones that this unit feeds."""
+        return [z for z, zone in self.storage_zones.items() if zone.upstream == work_unit]
+
+    def unit(self, work_unit: str) -> WorkUnit:
+        """The work unit of this name.
+
+        Raises:
+            NotFoundError: No such unit; the message lists the known ones.
+        """
+        try:
+            return self.work_units[work_unit]
+        except KeyError:
+            known = ", ".join(self.work_units)
+            raise NotFoundError(f'no work unit "{work_unit}"; known are {known}') from None

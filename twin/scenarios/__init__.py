@@ -1,0 +1,1 @@
+"""What-if questions: changes to the plant, compared in pairs on the same random numbers."""
