@@ -8,6 +8,7 @@
     |   `-- LookAheadError  fix the caller: something read past its ``as_of``
     |-- UnitError           fix the unit: unknown code, or another dimension
     |-- NotFoundError       fix the name: no such signal, order, alert, proposal
+    |-- NotReadyError       ask again soon: it is being computed for the first time
     |-- ConflictError       look again: the thing is not in a state that allows this
     |-- StoreError          retry, or repair the disk or server: nothing of this call was stored
     |-- SourceError         retry later: a machine, sensor or broker cannot be reached
@@ -27,6 +28,7 @@ __all__ = [
     "LinetwinError",
     "LookAheadError",
     "NotFoundError",
+    "NotReadyError",
     "SolverError",
     "SourceError",
     "StoreError",
@@ -87,6 +89,12 @@ class NotFoundError(LinetwinError):
     """Nothing has that name."""
 
     code = "not-found"
+
+
+class NotReadyError(LinetwinError):
+    """The answer is still being computed for the first time."""
+
+    code = "not-ready"
 
 
 class ConflictError(LinetwinError):
