@@ -1,0 +1,51 @@
+# make demo    the whole chain on a practice plant, one URL
+# make test    every test; make quick leaves out the slow ones
+# make check   what CI runs besides: style, types, import contracts, doctests, docs
+# make docs    write the generated reference pages again
+
+PYTHON ?= python3
+BIN := .venv/bin
+SEED ?= 1
+
+.PHONY: demo test quick check docs lock clean
+
+demo: .venv/run
+	$(BIN)/linetwin demo --seed $(SEED)
+
+test: .venv/dev
+	$(BIN)/pytest
+
+quick: .venv/dev
+	$(BIN)/pytest -m "not slow" tests/unit tests/contract tests/docs
+
+check: .venv/dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest --doctest-modules twin maintenance connectors simulators
+	$(BIN)/pytest tests/docs
+
+docs: .venv/dev
+	$(BIN)/python docs/generate.py
+
+# Pin the newest versions again; needs uv on the path.
+lock:
+	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q --upgrade --group build --group dev -o requirements/dev.txt
+	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q --upgrade --group build -c requirements/dev.txt -o requirements/run.txt
+
+clean:
+	rm -rf .venv .demo build dist
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "linetwin needs Python 3.11 or newer; say which: make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv .venv
+
+.venv/run: requirements/run.txt pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv/dev: requirements/dev.txt .venv/run
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
