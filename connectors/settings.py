@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from twin.errors import Fault, FileFaults
 
@@ -46,6 +46,11 @@ class Settings(BaseSettings):
     mqtt_user: str | None = Field(default=None, description="User at every MQTT broker.")
     mqtt_password_file: Path | None = Field(
         default=None, description="File that holds the MQTT password."
+    )
+    clock: Literal["wall", "telemetry"] = Field(
+        default="wall",
+        description="What time it is: the computer's, or that of the newest sample "
+        "(for a practice plant, or a replay at another speed).",
     )
     host: str = Field(default="127.0.0.1", description="Address that the web server listens on.")
     port: Annotated[int, Field(ge=0, le=65535)] = Field(
@@ -85,6 +90,9 @@ def load_settings(environment: Mapping[str, str] | None = None, **given: object)
     ]
     try:
         settings = Settings(**{k: v for k, v in given.items() if v is not None})  # type: ignore[arg-type]
+    except SettingsError as e:
+        faults.append(Fault("environment", "", str(e), "write tables and lists as JSON"))
+        raise FileFaults(faults) from None
     except ValidationError as e:
         for detail in e.errors(include_url=False):
             name = PREFIX + "_".join(map(str, detail["loc"][:1])).upper()
