@@ -1,0 +1,340 @@
+"""Sparkplug B on the wire: topics, and the protobuf payload of births, data and deaths.
+
+Reads and writes the fields that telemetry needs of ``org.eclipse.tahu.protobuf.Payload`` and
+skips the others (templates, data sets, metadata). Pure: bytes in, records out.
+
+Source:
+    Eclipse Sparkplug Specification 3.0, chapters 4 (topics) and 6 (payloads);
+    eclipse/tahu ``sparkplug_b/sparkplug_b.proto``.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+
+from connectors.field.protobuf import as_bytes, as_int, fields, put_bytes, put_int
+from twin.errors import DataError
+
+__all__ = [
+    "BD_SEQ",
+    "QUALITY_BAD",
+    "QUALITY_GOOD",
+    "QUALITY_STALE",
+    "REBIRTH",
+    "DataType",
+    "MessageType",
+    "Metric",
+    "Payload",
+    "Topic",
+    "decode_payload",
+    "encode_payload",
+    "typed",
+]
+
+NAMESPACE = "spBv1.0"
+BD_SEQ = "bdSeq"
+"""Name of the metric that ties a death to its birth."""
+REBIRTH = "Node Control/Rebirth"
+"""Name of the metric that asks an edge node to send its births again."""
+QUALITY_BAD, QUALITY_GOOD, QUALITY_STALE = 0, 192, 500
+"""Values of a metric's ``Quality`` property."""
+
+
+class DataType(IntEnum):
+    """Types of a metric that have one plain value."""
+
+    INT8 = 1
+    INT16 = 2
+    INT32 = 3
+    INT64 = 4
+    UINT8 = 5
+    UINT16 = 6
+    UINT32 = 7
+    UINT64 = 8
+    FLOAT = 9
+    DOUBLE = 10
+    BOOLEAN = 11
+    STRING = 12
+    DATETIME = 13
+    TEXT = 14
+
+
+_NAMES = {kind.value: kind.name for kind in DataType}
+_SIGNED_BITS = {1: 32, 2: 32, 3: 32, 4: 64}
+_LONG = {4, 8, 13}
+_INT = {1, 2, 3, 5, 6, 7}
+
+
+class MessageType(StrEnum):
+    """What a message is, as its topic says."""
+
+    NBIRTH = "NBIRTH"
+    NDEATH = "NDEATH"
+    NDATA = "NDATA"
+    NCMD = "NCMD"
+    DBIRTH = "DBIRTH"
+    DDEATH = "DDEATH"
+    DDATA = "DDATA"
+    DCMD = "DCMD"
+
+
+_KINDS = frozenset(kind.value for kind in MessageType)
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """``spBv1.0/group/type/edge-node[/device]``.
+
+    Example:
+        >>> str(Topic("electronics", MessageType.NDATA, "line1-meters"))
+        'spBv1.0/electronics/NDATA/line1-meters'
+    """
+
+    group: str
+    kind: MessageType
+    node: str
+    device: str | None = None
+
+    def __str__(self) -> str:
+        device = f"/{self.device}" if self.device else ""
+        return f"{NAMESPACE}/{self.group}/{self.kind}/{self.node}{device}"
+
+    @classmethod
+    def parse(cls, text: str) -> Topic:
+        """The topic in parts.
+
+        Raises:
+            DataError: Not a Sparkplug B topic of a node or device.
+        """
+        parts = text.split("/")
+        if parts[0] != NAMESPACE or len(parts) not in (4, 5) or parts[2] not in _KINDS:
+            raise DataError(f'"{text}" is not {NAMESPACE}/group/type/node[/device]')
+        return cls(parts[1], MessageType(parts[2]), parts[3], parts[4] if len(parts) > 4 else None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """One value of one metric."""
+
+    name: str | None = None
+    """Always in a birth; in data only where the metric has no alias."""
+    alias: int | None = None
+    timestamp_ms: int | None = None
+    """When it was measured, milliseconds since 1970 UTC."""
+    datatype: int | None = None
+    """A ``DataType``; always in a birth, mostly left out in data."""
+    value: float | int | str | None = None
+    """None is sent and read as ``is_null``."""
+    is_historical: bool = False
+    quality: int | None = None
+    """``Quality`` property: QUALITY_GOOD, QUALITY_BAD, QUALITY_STALE; None when not sent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Payload:
+    """One message."""
+
+    timestamp_ms: int | None = None
+    """When it was sent, milliseconds since 1970 UTC."""
+    seq: int | None = None
+    """0 to 255, one more with each message of the node; not in a death."""
+    metrics: Sequence[Metric] = ()
+
+
+def typed(value: float | int | str | None, datatype: int | None) -> float | int | str | None:
+    """A value as its datatype says; negative integers travel as two's complement.
+
+    Example:
+        >>> typed(4294967295, DataType.INT32), typed(4294967295, DataType.UINT32)
+        (-1, 4294967295)
+    """
+    if isinstance(value, int) and not isinstance(value, bool):
+        bits = _SIGNED_BITS.get(datatype or 0)
+        if bits is not None and value >> (bits - 1):
+            # Some devices widen a negative Int32 to 64 bits, as protobuf's own int32 does.
+            return value - (1 << (64 if value >> 32 else bits))
+    return value
+
+
+def encode_payload(payload: Payload) -> bytes:
+    """The bytes of a message.
+
+    Raises:
+        DataError: A value does not fit its datatype, or has none.
+
+    Example:
+        >>> encode_payload(Payload(seq=7)).hex()
+        '1807'
+    """
+    out = bytearray()
+    if payload.timestamp_ms is not None:
+        put_int(out, 1, payload.timestamp_ms)
+    for metric in payload.metrics:
+        put_bytes(out, 2, _encode_metric(metric))
+    if payload.seq is not None:
+        put_int(out, 3, payload.seq)
+    return bytes(out)
+
+
+def decode_payload(data: bytes) -> Payload:
+    """The message of the bytes; fields of no use to telemetry are skipped.
+
+    Integers of a metric that carries its datatype are already signed; for the others call
+    ``typed`` with the datatype of the birth.
+
+    Raises:
+        DataError: Not a protobuf message of this form.
+
+    Example:
+        >>> decode_payload(bytes.fromhex("1807")).seq
+        7
+    """
+    timestamp_ms: int | None = None
+    seq: int | None = None
+    metrics: list[Metric] = []
+    try:
+        for field, found in fields(data):
+            if field == 2:
+                metrics.append(_decode_metric(as_bytes(found)))
+            elif field == 1:
+                timestamp_ms = as_int(found)
+            elif field == 3:
+                seq = as_int(found)
+    except (struct.error, UnicodeDecodeError) as e:
+        raise DataError(f"not a Sparkplug payload: {e}") from e
+    return Payload(timestamp_ms=timestamp_ms, seq=seq, metrics=tuple(metrics))
+
+
+def _encode_metric(metric: Metric) -> bytearray:
+    out = bytearray()
+    if metric.name is not None:
+        put_bytes(out, 1, metric.name.encode())
+    if metric.alias is not None:
+        put_int(out, 2, metric.alias)
+    if metric.timestamp_ms is not None:
+        put_int(out, 3, metric.timestamp_ms)
+    if metric.datatype is not None:
+        put_int(out, 4, metric.datatype)
+    if metric.is_historical:
+        put_int(out, 5, 1)
+    if metric.value is None:
+        put_int(out, 7, 1)
+    if metric.quality is not None:
+        put_bytes(out, 9, _quality_property(metric.quality))
+    if metric.value is not None:
+        _put_value(out, metric.value, metric.datatype)
+    return out
+
+
+def _put_value(out: bytearray, value: float | int | str, datatype: int | None) -> None:
+    kind = _kind_of(value) if datatype is None else datatype
+    try:
+        if isinstance(value, str):
+            if kind not in (DataType.STRING, DataType.TEXT):
+                raise DataError(f"{value!r} does not fit {_named(kind)}")
+            put_bytes(out, 15, value.encode())
+        elif kind in _INT or kind in _LONG:
+            bits = 64 if kind in _LONG else 32
+            put_int(out, 11 if kind in _LONG else 10, _unsigned(value, bits, kind))
+        elif kind == DataType.FLOAT:
+            out += b"\x65" + struct.pack("<f", value)
+        elif kind == DataType.DOUBLE:
+            out += b"\x69" + struct.pack("<d", value)
+        elif kind == DataType.BOOLEAN:
+            put_int(out, 14, int(bool(value)))
+        else:
+            raise DataError(f"{value!r} does not fit {_named(kind)}")
+    except (OverflowError, struct.error) as e:
+        raise DataError(f"{value!r} does not fit {_named(kind)}") from e
+
+
+def _kind_of(value: float | int | str) -> DataType:
+    if isinstance(value, str):
+        return DataType.STRING
+    if isinstance(value, bool):
+        return DataType.BOOLEAN
+    return DataType.INT64 if isinstance(value, int) else DataType.DOUBLE
+
+
+def _named(kind: int) -> str:
+    return f"datatype {_NAMES.get(kind, kind)}"
+
+
+def _unsigned(value: float, bits: int, kind: int) -> int:
+    whole = int(value)
+    low = -(1 << (bits - 1)) if kind in _SIGNED_BITS else 0
+    high = 1 << (bits - 1 if kind in _SIGNED_BITS else bits)
+    if whole != value or not low <= whole < high:
+        raise DataError(f"{value!r} does not fit {_named(kind)}")
+    return whole & ((1 << bits) - 1)
+
+
+def _quality_property(quality: int) -> bytearray:
+    """A PropertySet of one Int32 with the key ``Quality``."""
+    value = bytearray()
+    put_int(value, 1, DataType.INT32)
+    put_int(value, 3, quality)
+    out = bytearray()
+    put_bytes(out, 1, b"Quality")
+    put_bytes(out, 2, value)
+    return out
+
+
+def _decode_metric(data: bytes) -> Metric:
+    name: str | None = None
+    alias = timestamp_ms = datatype = quality = None
+    value: float | int | str | None = None
+    is_null = is_historical = False
+    for field, found in fields(data):
+        if field == 1:
+            name = as_bytes(found).decode()
+        elif field == 2:
+            alias = as_int(found)
+        elif field == 3:
+            timestamp_ms = as_int(found)
+        elif field == 4:
+            datatype = as_int(found)
+        elif field == 5:
+            is_historical = bool(found)
+        elif field == 7:
+            is_null = bool(found)
+        elif field == 9:
+            quality = _decode_quality(as_bytes(found))
+        elif 10 <= field <= 15:
+            value = _decode_value(field, found)
+    return Metric(
+        name=name,
+        alias=alias,
+        timestamp_ms=timestamp_ms,
+        datatype=datatype,
+        value=None if is_null else typed(value, datatype),
+        is_historical=is_historical,
+        quality=quality,
+    )
+
+
+def _decode_value(field: int, found: int | bytes) -> float | int | str:
+    if field == 15:
+        return as_bytes(found).decode()
+    if field == 12:
+        return float(struct.unpack("<f", as_bytes(found))[0])
+    if field == 13:
+        return float(struct.unpack("<d", as_bytes(found))[0])
+    return bool(found) if field == 14 else as_int(found)
+
+
+def _decode_quality(data: bytes) -> int | None:
+    keys: list[str] = []
+    values: list[bytes] = []
+    for field, found in fields(data):
+        if field == 1:
+            keys.append(as_bytes(found).decode())
+        elif field == 2:
+            values.append(as_bytes(found))
+    for key, value in zip(keys, values, strict=False):
+        if key == "Quality":
+            return next((as_int(n) for f, n in fields(value) if f in (3, 4)), None)
+    return None
