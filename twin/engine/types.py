@@ -1,0 +1,299 @@
+"""What goes into a run and what comes out: jobs, planned work, live state, results. No event loop."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from twin.errors import NotFoundError
+from twin.plant import WorkUnitState
+
+__all__ = [
+    "KPIS",
+    "EventTrace",
+    "Floats",
+    "Ints",
+    "Job",
+    "KpiMeaning",
+    "LiveState",
+    "PartStart",
+    "PlannedMaintenance",
+    "RunResult",
+    "UnitStart",
+    "t_interval",
+]
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """So many parts of one product still to start, for one order.
+
+    Jobs start in the order in which they are given; the first waits for its release. The
+    engine never subtracts what has been started: ``twin.engine.open_jobs`` does that once.
+    """
+
+    order_id: str
+    product: str
+    quantity: int
+    """Parts still to start."""
+    release_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedMaintenance:
+    """Planned work on one unit: it stops the unit at ``start_at`` and renews a failure mode."""
+
+    work_unit: str
+    start_at: datetime
+    duration_s: float
+    failure_mode: str | None = None
+    """The mode that is as new afterwards; None: no mode is renewed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartStart:
+    """A part that stands in a storage zone when the run starts."""
+
+    order_id: str
+    product: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitStart:
+    """What a work unit is doing when the run starts.
+
+    A part is in the unit when ``product`` is given and the state is production, setup, blocked,
+    down or repair, or it is off and ``remaining_s`` is given; else the unit is empty.
+    """
+
+    state: WorkUnitState = WorkUnitState.STARVED
+    product: str | None = None
+    order_id: str | None = None
+    remaining_s: float | None = None
+    """Work left on the part, or setup left in state setup. [s] None: drawn."""
+    last_product: str | None = None
+    """Product the unit is set up for; None: the product in it, or no setup before the next part."""
+    last_order_id: str | None = None
+    failure_mode: str | None = None
+    """What it is down or under repair for; None: the unit's first mode."""
+    repair_remaining_s: float | None = None
+    """Repair left in state down or repair. [s] None: drawn."""
+    age_s: Mapping[str, float] = field(default_factory=dict)
+    """Age of a failure mode on its own clock; a mode not named is as new. [s]"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveState:
+    """Where the line stands: the state from which a run starts."""
+
+    at: datetime
+    units: Mapping[str, UnitStart] = field(default_factory=dict)
+    zones: Mapping[str, tuple[PartStart, ...]] = field(default_factory=dict)
+    """Parts by storage zone, the first to leave first."""
+    started: Mapping[str, int] = field(default_factory=dict)
+    """Parts of each order that have been launched so far."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KpiMeaning:
+    """Unit of a KPI, which way is good, and one line on what it counts."""
+
+    unit: str
+    better: Literal["higher", "lower", "neither"]
+    meaning: str
+
+
+KPIS: Mapping[str, KpiMeaning] = {
+    "throughput_per_h": KpiMeaning(
+        unit="1/h", better="higher", meaning="good parts that left the line per hour measured"
+    ),
+    "good_parts": KpiMeaning(
+        unit="count", better="higher", meaning="parts that left at the end of the line"
+    ),
+    "scrapped_parts": KpiMeaning(
+        unit="count", better="lower", meaning="parts that an inspection took out"
+    ),
+    "escaped_defects": KpiMeaning(
+        unit="count", better="lower", meaning="good parts with a defect that no inspection found"
+    ),
+    "yield_ratio": KpiMeaning(
+        unit="1", better="higher", meaning="good parts over good and scrapped parts"
+    ),
+    "work_in_process": KpiMeaning(
+        unit="count", better="lower", meaning="parts in units and zones, mean over time"
+    ),
+    "flow_time_s": KpiMeaning(
+        unit="s", better="lower", meaning="launch to leaving, mean over good parts launched here"
+    ),
+    "energy_kwh": KpiMeaning(
+        unit="kWh", better="neither", meaning="electrical energy of all work units"
+    ),
+    "energy_per_part_kwh": KpiMeaning(
+        unit="kWh", better="lower", meaning="electrical energy per good part"
+    ),
+    "tardiness_h": KpiMeaning(
+        unit="h",
+        better="lower",
+        meaning="hours after the due date, mean over orders; one not finished counts to the end",
+    ),
+}
+"""Every KPI of a run, by name. ``tardiness_h`` is there only when an order has a due date."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class EventTrace:
+    """What happened in one run, one row per event, in the order in which it happened."""
+
+    replication: Ints
+    time_s: Floats
+    """Seconds from the start of the run. Shape (events,), as all columns."""
+    unit: NDArray[np.int32]
+    """Index into ``units``."""
+    kind: NDArray[np.int8]
+    """Index into ``kinds``."""
+    part: Ints
+    """Launch number of the part; -1 where there is none."""
+    order: NDArray[np.int32]
+    """Index into ``orders``; -1 where there is none."""
+    product: NDArray[np.int32]
+    """Index into ``products``; -1 where there is none."""
+    units: tuple[str, ...]
+    kinds: tuple[str, ...]
+    orders: tuple[str, ...]
+    products: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.time_s)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class RunResult:
+    """What the replications of one run gave.
+
+    Counts by hour cover the whole horizon from the start; KPIs and state shares cover the
+    measured time: from ``warm_up_s`` to the end.
+    """
+
+    engine: str
+    seed: int
+    replications: int
+    first_replication: int
+    start: datetime
+    horizon_s: float
+    warm_up_s: float
+    measured_s: Floats
+    """Time over which KPIs are measured. [s] Shape (replications,), as all below by default."""
+    kpis: Mapping[str, Floats]
+    """By name; ``KPIS`` says unit and meaning. NaN where a replication cannot say."""
+    unit_states: Mapping[str, Mapping[str, Floats]]
+    """Share of the measured time by unit and WorkUnitState value."""
+    starts: Mapping[tuple[str, str], Ints]
+    """Parts whose work began, by (unit, product) and hour. Shape (replications, hours)."""
+    failures: Mapping[tuple[str, str], Ints]
+    """Failures by (unit, mode) and hour. Shape (replications, hours)."""
+    order_started_s: Mapping[str, Floats]
+    """First part launched, from the start. [s] 0 when it was in the line before; NaN: never."""
+    order_finished_s: Mapping[str, Floats]
+    """Last part left, good or scrapped, from the start. [s] NaN: not within the horizon."""
+    order_good: Mapping[str, Floats]
+    """Good parts of the order that left within the horizon."""
+    trace: EventTrace | None = None
+
+    def summary(self, kpi: str, level: float = 0.90) -> tuple[float, float, float]:
+        """Mean of a KPI and its confidence interval over the replications.
+
+        Args:
+            kpi: A name of ``kpis``.
+            level: Confidence of the interval.
+
+        Returns:
+            (mean, low, high); low and high are NaN with fewer than two replications.
+
+        Raises:
+            NotFoundError: No such KPI in this run; the message lists the known ones.
+        """
+        if kpi not in self.kpis:
+            raise NotFoundError(f'no KPI "{kpi}" in this run; known are {", ".join(self.kpis)}')
+        return t_interval(self.kpis[kpi], level)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The run as plain values for JSON: summaries and mean shares, no arrays; NaN is None."""
+        kpis = {}
+        for name in self.kpis:
+            mean, low, high = self.summary(name)
+            kpis[name] = {
+                "unit": KPIS[name].unit,
+                "mean": _plain(mean),
+                "low": _plain(low),
+                "high": _plain(high),
+            }
+        return {
+            "engine": self.engine,
+            "seed": self.seed,
+            "replications": self.replications,
+            "start": self.start.isoformat(),
+            "horizon_s": self.horizon_s,
+            "warm_up_s": self.warm_up_s,
+            "kpis": kpis,
+            "unit_states": {
+                unit: {state: _plain(float(np.mean(share))) for state, share in states.items()}
+                for unit, states in self.unit_states.items()
+            },
+            "orders": {
+                order: {
+                    "started_s": _plain(_mean(self.order_started_s[order])),
+                    "finished_s": _plain(_mean(finished)),
+                    "finished_share": float(np.mean(~np.isnan(finished))),
+                    "good": _plain(_mean(self.order_good[order])),
+                }
+                for order, finished in self.order_finished_s.items()
+            },
+        }
+
+
+def t_interval(values: Floats, level: float) -> tuple[float, float, float]:
+    """Mean and Student t confidence interval; NaN values are left out.
+
+    Args:
+        values: Independent observations. Shape (n,)
+        level: Confidence between 0 and 1.
+
+    Returns:
+        (mean, low, high); low and high are NaN when n < 2, all are NaN when n = 0.
+
+    Source:
+        Law, Simulation Modeling and Analysis, 5th ed., eq. 4.12.
+
+    Example:
+        >>> [round(x, 3) for x in t_interval(np.array([1.2, 1.5, 1.68, 1.89, 0.95]), 0.90)]
+        [1.444, 1.092, 1.796]
+    """
+    kept = values[~np.isnan(values)]
+    n = len(kept)
+    if n == 0:
+        return math.nan, math.nan, math.nan
+    mean = float(np.mean(kept))
+    if n == 1:
+        return mean, math.nan, math.nan
+    half = float(special.stdtrit(n - 1, (1.0 + level) / 2.0)) * float(np.std(kept, ddof=1))
+    half /= math.sqrt(n)
+    return mean, mean - half, mean + half
+
+
+def _mean(values: Floats) -> float:
+    kept = values[~np.isnan(values)]
+    return float(np.mean(kept)) if len(kept) else math.nan
+
+
+def _plain(value: float) -> float | None:
+    return None if math.isnan(value) else value
