@@ -1,6 +1,34 @@
 """Telemetry: samples, the promise of a store, states from signals, and ISO 22400 figures."""
 
 from twin.telemetry.historian import Historian, MemoryHistorian
+from twin.telemetry.kpi import LineKpis, UnitKpis, line_kpis, unit_kpis
+from twin.telemetry.parts import PartRecords, part_records
 from twin.telemetry.samples import Quality, Sample, SampleBatch, from_us, to_us
+from twin.telemetry.states import (
+    FailureEvent,
+    SignalIndex,
+    StateIntervals,
+    failure_events,
+    state_intervals,
+)
 
-__all__ = ["Historian", "MemoryHistorian", "Quality", "Sample", "SampleBatch", "from_us", "to_us"]
+__all__ = [
+    "FailureEvent",
+    "Historian",
+    "LineKpis",
+    "MemoryHistorian",
+    "PartRecords",
+    "Quality",
+    "Sample",
+    "SampleBatch",
+    "SignalIndex",
+    "StateIntervals",
+    "UnitKpis",
+    "failure_events",
+    "from_us",
+    "line_kpis",
+    "part_records",
+    "state_intervals",
+    "to_us",
+    "unit_kpis",
+]
