@@ -1,0 +1,5 @@
+"""What the practice plant really did and sent."""
+
+from simulators.truth.accounts import Accounts
+
+__all__ = ["Accounts"]
