@@ -1,0 +1,108 @@
+"""The newest stored sample of each signal, in memory: it keeps live work off the disk.
+
+Live telemetry is nearly always newer than everything stored of its signal, so it cannot be a
+repeat and needs no look-up; and the newest sample is what a live page asks for. Both answers
+come from one row per signal. Only what is older is looked up in the store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.plant.signals import SignalId
+from twin.telemetry.samples import SampleBatch, to_us
+
+__all__ = ["Frontier", "in_order", "unseen"]
+
+_NEVER = np.iinfo(np.int64).min
+
+
+class Frontier:
+    """The sample with the greatest measured_at of each signal.
+
+    One thread advances it at a time; any thread may ask it.
+    """
+
+    def __init__(self, newest: SampleBatch) -> None:
+        """Start from what a store holds: at most one row of each signal."""
+        self._newest = newest
+        self._reach = dict(zip(_names(newest), newest.measured_us.tolist(), strict=True))
+
+    def is_beyond(self, batch: SampleBatch) -> NDArray[np.bool_]:
+        """Which rows were measured after everything stored of their signal. Shape (n,)"""
+        reach = np.array([self._reach.get(name, _NEVER) for name in batch.signals], np.int64)
+        return np.asarray(batch.measured_us > reach[batch.code], np.bool_)
+
+    def advance(self, stored: SampleBatch) -> None:
+        """Take note of rows that the store has just taken."""
+        both = in_order(SampleBatch.concat([self._newest, stored]))
+        newest = both.take(_last_of_each(both.code))
+        self._reach = dict(zip(_names(newest), newest.measured_us.tolist(), strict=True))
+        self._newest = newest
+
+    def latest(
+        self, signals: Sequence[SignalId] | None, as_of: datetime | None
+    ) -> tuple[SampleBatch, tuple[SignalId, ...]]:
+        """The newest rows that were available, and the signals whose newest row was not yet."""
+        newest = self._newest
+        names = _names(newest)
+        wanted = np.ones(len(newest), np.bool_)
+        if signals is not None:
+            asked = set(signals)
+            wanted = np.array([name in asked for name in names], np.bool_)
+        if as_of is None:
+            return newest.take(wanted), ()
+        late = wanted & (newest.available_us > to_us(as_of))
+        return newest.take(wanted & ~late), tuple(names[i] for i in np.flatnonzero(late))
+
+
+def unseen(
+    batch: SampleBatch, frontier: Frontier, is_stored: Callable[[SampleBatch], NDArray[np.bool_]]
+) -> SampleBatch:
+    """The rows that are neither stored nor a repeat of an earlier row of the batch.
+
+    Args:
+        batch: As it arrived.
+        frontier: Of the store.
+        is_stored: Looks rows up in the store; asked only about rows behind the frontier.
+    """
+    batch = _first_of_each(batch)
+    new = frontier.is_beyond(batch)
+    behind = np.flatnonzero(~new)
+    if len(behind):
+        new[behind] = ~is_stored(batch.take(behind))
+    return batch if new.all() else batch.take(new)
+
+
+def in_order(batch: SampleBatch) -> SampleBatch:
+    """The rows by signal name, then measured_at."""
+    if not len(batch):
+        return batch
+    rank = np.empty(len(batch.signals), np.int32)
+    rank[sorted(range(len(batch.signals)), key=batch.signals.__getitem__)] = np.arange(len(rank))
+    return batch.take(np.lexsort((batch.measured_us, rank[batch.code])))
+
+
+def _first_of_each(batch: SampleBatch) -> SampleBatch:
+    if len(set(batch.signals)) < len(batch.signals):
+        batch = SampleBatch.concat([batch])  # one code for each name
+    order = np.lexsort((batch.measured_us, batch.code))  # stable: repeats stay in arrival order
+    code, at = batch.code[order], batch.measured_us[order]
+    repeated = order[1:][(code[1:] == code[:-1]) & (at[1:] == at[:-1])]
+    if not len(repeated):
+        return batch
+    first = np.ones(len(batch), np.bool_)
+    first[repeated] = False
+    return batch.take(first)
+
+
+def _last_of_each(code: NDArray[np.int32]) -> NDArray[np.bool_]:
+    return np.append(code[1:] != code[:-1], True) if len(code) else np.zeros(0, np.bool_)
+
+
+def _names(batch: SampleBatch) -> list[SignalId]:
+    return [batch.signals[c] for c in batch.code.tolist()]
