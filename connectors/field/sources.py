@@ -1,0 +1,41 @@
+"""The live sources that a plant file names; the library of a protocol is loaded when it is used."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from connectors.field.source import LiveSource, source_signals
+from twin.plant import Plant, SourceKind
+
+__all__ = ["live_sources"]
+
+
+def live_sources(
+    plant: Plant, urls: Mapping[str, str] | None = None, client_prefix: str = "linetwin"
+) -> list[LiveSource]:
+    """One source for each entry of ``[sources]`` that has signals.
+
+    Args:
+        plant: Names the sources and the addresses of their signals.
+        urls: Source -> URL to use in place of the plant file's.
+        client_prefix: Begins the client id at MQTT brokers; give each running instance its own.
+
+    Raises:
+        DataError: An address does not fit its protocol.
+    """
+    found: list[LiveSource] = []
+    for name, entry in plant.sources.items():
+        addresses = [address for _, address in source_signals(plant, name)]
+        if not addresses:
+            continue
+        url = (urls or {}).get(name, entry.url)
+        if entry.kind is SourceKind.OPCUA:
+            from connectors.field.opcua import OpcuaSource
+
+            found.append(OpcuaSource(name, url, addresses))
+        else:
+            from connectors.field.mqtt import MqttSource
+
+            client_id = f"{client_prefix}-{plant.site}-{plant.area}-{plant.line}-{name}"
+            found.append(MqttSource(name, entry.kind, url, addresses, client_id))
+    return found

@@ -1,0 +1,116 @@
+"""From what a source heard to samples: signal ids, the plant's units, quality."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from connectors.field.source import Readings, source_signals
+from twin.errors import UnitError
+from twin.plant import Plant, Signal, SignalId
+from twin.telemetry import Quality, SampleBatch
+from twin.units import unit
+
+__all__ = ["SignalMap", "normalise"]
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class SignalMap:
+    """The signals of one source, in the order of its addresses; all arrays have one length."""
+
+    source: str
+    signals: tuple[SignalId, ...]
+    addresses: tuple[str, ...]
+    text: NDArray[np.bool_]
+    scale: NDArray[np.float64]
+    """``stored = sent * scale + offset``"""
+    offset: NDArray[np.float64]
+    converts: NDArray[np.bool_]
+    low: NDArray[np.float64]
+    """EURange in the stored unit; -inf where there is none."""
+    high: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, plant: Plant, source: str) -> SignalMap:
+        """What the plant file says about the signals of this source.
+
+        Raises:
+            UnitError: A signal is sent in a unit of another dimension.
+        """
+        named = source_signals(plant, source)
+        described = plant.signals()
+        signals = [described[signal_id][2] for signal_id, _ in named]
+        factors = [_factors(s) for s in signals]
+        return cls(
+            source=source,
+            signals=tuple(signal_id for signal_id, _ in named),
+            addresses=tuple(address for _, address in named),
+            text=np.array([s.text for s in signals], np.bool_),
+            scale=np.array([f[0] for f in factors], np.float64),
+            offset=np.array([f[1] for f in factors], np.float64),
+            converts=np.array([f != (1.0, 0.0) for f in factors], np.bool_),
+            low=np.array([-np.inf if s.low is None else s.low for s in signals], np.float64),
+            high=np.array([np.inf if s.high is None else s.high for s in signals], np.float64),
+        )
+
+
+def normalise(
+    signal_map: SignalMap, readings: Sequence[Readings], available_us: int
+) -> SampleBatch:
+    """One batch out of several readings of a source.
+
+    A value that is missing, not finite, of the wrong kind, or BAD at its origin becomes a sample
+    without value and of quality BAD; a good value outside its EURange becomes UNCERTAIN.
+
+    Args:
+        signal_map: Of the source.
+        readings: In their order; each has its times.
+        available_us: When the batch can first be used, microseconds since 1970. A sample whose
+            device clock is ahead of that is available only when it was measured.
+    """
+    index = np.array([i for r in readings for i in r.index], np.int32)
+    sent = [v for r in readings for v in r.value]
+    measured_us = np.array([t for r in readings for t in r.measured_us], np.int64)
+    quality = np.array([q for r in readings for q in r.quality], np.int8)
+    is_text = signal_map.text[index]
+    value = np.array([np.nan if v is None or type(v) is str else v for v in sent], np.float64)
+    value[is_text] = np.nan
+    converts = signal_map.converts[index]
+    if converts.any():
+        rows = index[converts]
+        converted = value[converts] * signal_map.scale[rows] + signal_map.offset[rows]
+        value[converts] = np.round(converted, 12)
+    bad = (quality >= Quality.BAD) | ~(np.isfinite(value) | is_text)
+    text = np.full(len(index), None, np.object_)
+    for row in np.flatnonzero(is_text):
+        found = sent[row]
+        text[row] = found if found is None else str(found)
+        bad[row] |= found is None
+    value[bad] = np.nan
+    text[bad] = None
+    outside = (value < signal_map.low[index]) | (value > signal_map.high[index])
+    quality[outside & (quality == Quality.GOOD)] = Quality.UNCERTAIN
+    quality[bad] = Quality.BAD
+    return SampleBatch(
+        signals=signal_map.signals,
+        code=index,
+        value=value,
+        text=text,
+        measured_us=measured_us,
+        available_us=np.maximum(measured_us, available_us),
+        quality=quality,
+    )
+
+
+def _factors(signal: Signal) -> tuple[float, float]:
+    if signal.text or signal.sent_unit in (None, signal.unit):
+        return 1.0, 0.0
+    sent, stored = unit(signal.sent_unit or ""), unit(signal.unit)
+    if sent.dimension != stored.dimension:
+        raise UnitError(
+            f'"{sent.code}" is a {sent.dimension}, "{stored.code}" is a {stored.dimension}'
+        )
+    return sent.scale / stored.scale, (sent.offset - stored.offset) / stored.scale
