@@ -272,11 +272,12 @@ def t_interval(values: Floats, level: float) -> tuple[float, float, float]:
         (mean, low, high); low and high are NaN when n < 2, all are NaN when n = 0.
 
     Source:
-        Law, Simulation Modeling and Analysis, 5th ed., eq. 4.12.
+        Law, Simulation Modeling and Analysis, 5th ed., eq. 4.12 and example 4.27.
 
     Example:
-        >>> [round(x, 3) for x in t_interval(np.array([1.2, 1.5, 1.68, 1.89, 0.95]), 0.90)]
-        [1.444, 1.092, 1.796]
+        >>> x = np.array([1.20, 1.50, 1.68, 1.89, 0.95, 1.49, 1.58, 1.55, 0.50, 1.09])
+        >>> [round(v, 2) for v in t_interval(x, 0.90)]
+        [1.34, 1.1, 1.58]
     """
     kept = values[~np.isnan(values)]
     n = len(kept)

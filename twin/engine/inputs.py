@@ -1,0 +1,228 @@
+"""The arguments of a run, checked against the plant and turned into tables of indices and seconds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from twin.engine.model import LineModel, line_model
+from twin.engine.types import Job, LiveState, PlannedMaintenance
+from twin.errors import DataError
+from twin.plant import FailureForecast, Plant
+from twin.plant.checks import cross_faults
+
+__all__ = ["JobRow", "LotRow", "MaintenanceRow", "RunInput", "run_input"]
+
+DEFAULT_LOT = 100
+
+
+@dataclass(frozen=True, slots=True)
+class JobRow:
+    order: int
+    product: int
+    quantity: int
+    release_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class LotRow:
+    product: int
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True)
+class MaintenanceRow:
+    unit: int
+    mode: int
+    """-1: renews no mode."""
+    start_s: float
+    duration_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunInput:
+    """Everything that a replication needs besides its number."""
+
+    model: LineModel
+    start: datetime
+    horizon_s: float
+    warm_up_s: float
+    seed: int
+    jobs: tuple[JobRow, ...] | None
+    lots: tuple[LotRow, ...]
+    """Used in turn, without end, when there are no jobs."""
+    orders: tuple[str, ...]
+    due_s: tuple[float, ...]
+    """By order; NaN where the plant knows no due date."""
+    started: frozenset[int]
+    """Orders of which parts were launched before the run."""
+    live: LiveState | None
+    forecasts: Mapping[tuple[int, int], tuple[float, FailureForecast]]
+    """(unit, mode) -> seconds from made_at to the start, curve."""
+    maintenance: tuple[MaintenanceRow, ...]
+
+
+def run_input(
+    plant: Plant,
+    *,
+    start: datetime,
+    horizon_s: float,
+    jobs: Sequence[Job] | None,
+    seed: int,
+    state: LiveState | None,
+    forecasts: Sequence[FailureForecast],
+    maintenance: Sequence[PlannedMaintenance],
+    warm_up_s: float,
+    mix: Mapping[str, int] | None,
+) -> RunInput:
+    """Check the arguments of ``simulate`` and index them.
+
+    Raises:
+        DataError: Everything that is wrong, in one message.
+    """
+    faults = [
+        *map(str, cross_faults(plant, "plant")),
+        *_times(start, horizon_s, warm_up_s),
+        *_job_faults(plant, jobs, mix),
+        *_state_faults(plant, state),
+        *_work_faults(plant, forecasts, maintenance),
+    ]
+    if faults:
+        raise DataError("; ".join(faults))
+    products = list(plant.products)
+    units = list(plant.work_units)
+    modes = {u: list(unit.failure_modes) for u, unit in plant.work_units.items()}
+    orders = _orders(jobs or (), state)
+    lots = dict.fromkeys(products, DEFAULT_LOT) if mix is None else mix
+
+    def seconds(at: datetime) -> float:
+        return (at - start).total_seconds()
+
+    return RunInput(
+        model=line_model(plant, start, horizon_s),
+        start=start,
+        horizon_s=float(horizon_s),
+        warm_up_s=float(warm_up_s),
+        seed=seed,
+        jobs=None
+        if jobs is None
+        else tuple(
+            JobRow(
+                orders.index(j.order_id),
+                products.index(j.product),
+                j.quantity,
+                seconds(j.release_at),
+            )
+            for j in jobs
+            if j.quantity > 0
+        ),
+        lots=tuple(LotRow(products.index(p), n) for p, n in lots.items() if n > 0),
+        orders=tuple(orders),
+        due_s=tuple(
+            seconds(plant.orders[o].due_at) if o in plant.orders else math.nan for o in orders
+        ),
+        started=frozenset(i for i, o in enumerate(orders) if state and state.started.get(o, 0) > 0),
+        live=state,
+        forecasts={
+            (units.index(f.work_unit), modes[f.work_unit].index(f.failure_mode)): (
+                -seconds(f.made_at),
+                f,
+            )
+            for f in forecasts
+        },
+        maintenance=tuple(
+            MaintenanceRow(
+                units.index(m.work_unit),
+                modes[m.work_unit].index(m.failure_mode) if m.failure_mode else -1,
+                max(0.0, seconds(m.start_at)),
+                m.duration_s + min(0.0, seconds(m.start_at)),
+            )
+            for m in maintenance
+            if seconds(m.start_at) + m.duration_s >= 0.0
+        ),
+    )
+
+
+def _orders(jobs: Sequence[Job], state: LiveState | None) -> list[str]:
+    """Orders in the line first, then those of the jobs, each once."""
+    found: dict[str, None] = {}
+    if state is not None:
+        for unit in state.units.values():
+            if unit.order_id and unit.product:
+                found.setdefault(unit.order_id)
+        for parts in state.zones.values():
+            for part in parts:
+                if part.order_id:
+                    found.setdefault(part.order_id)
+    for job in jobs:
+        found.setdefault(job.order_id)
+    return list(found)
+
+
+def _times(start: datetime, horizon_s: float, warm_up_s: float) -> Iterator[str]:
+    if start.tzinfo is None:
+        yield "start has no time zone"
+    if not 0.0 < horizon_s < math.inf:
+        yield f"horizon_s is {horizon_s}, it must be above 0 and finite"
+    elif not 0.0 <= warm_up_s < horizon_s:
+        yield f"warm_up_s is {warm_up_s}, it must be at least 0 and below horizon_s"
+
+
+def _unknown(what: str, found: Collection[str], known: Collection[str]) -> Iterator[str]:
+    strange = sorted(set(found) - set(known))
+    if strange:
+        yield f"{what} not known: {', '.join(strange)}; known are {', '.join(known) or '(none)'}"
+
+
+def _job_faults(
+    plant: Plant, jobs: Sequence[Job] | None, mix: Mapping[str, int] | None
+) -> Iterator[str]:
+    yield from _unknown("products of jobs", [j.product for j in jobs or ()], plant.products)
+    for job in jobs or ():
+        if job.quantity < 0:
+            yield f"job of order {job.order_id} has quantity {job.quantity}"
+        if job.release_at.tzinfo is None:
+            yield f"job of order {job.order_id} is released at a time without a zone"
+    if mix is not None:
+        yield from _unknown("products of the mix", mix, plant.products)
+        if not any(n > 0 for n in mix.values()):
+            yield "the mix holds no part"
+
+
+def _state_faults(plant: Plant, state: LiveState | None) -> Iterator[str]:
+    if state is None:
+        return
+    yield from _unknown("work units of the live state", state.units, plant.work_units)
+    yield from _unknown("storage zones of the live state", state.zones, plant.storage_zones)
+    products = [p for u in state.units.values() for p in (u.product, u.last_product) if p]
+    products += [part.product for parts in state.zones.values() for part in parts]
+    yield from _unknown("products of the live state", products, plant.products)
+    for name, unit in state.units.items():
+        if name in plant.work_units:
+            modes = [*unit.age_s, *([unit.failure_mode] if unit.failure_mode else [])]
+            yield from _unknown(
+                f"failure modes of {name} in the live state",
+                modes,
+                plant.work_units[name].failure_modes,
+            )
+
+
+def _work_faults(
+    plant: Plant, forecasts: Sequence[FailureForecast], maintenance: Sequence[PlannedMaintenance]
+) -> Iterator[str]:
+    for what, named in (
+        ("forecasts", [(f.work_unit, f.failure_mode) for f in forecasts]),
+        ("planned maintenance", [(m.work_unit, m.failure_mode) for m in maintenance]),
+    ):
+        yield from _unknown(f"work units of {what}", [u for u, _ in named], plant.work_units)
+        for unit, mode in named:
+            if unit in plant.work_units and mode:
+                known = plant.work_units[unit].failure_modes
+                yield from _unknown(f"failure modes of {unit} in {what}", [mode], known)
+    for m in maintenance:
+        if not 0.0 <= m.duration_s < math.inf:
+            yield f"planned maintenance of {m.work_unit} takes {m.duration_s} s"
+        if m.start_at.tzinfo is None:
+            yield f"planned maintenance of {m.work_unit} starts at a time without a zone"
