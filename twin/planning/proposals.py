@@ -1,0 +1,186 @@
+"""Purchase proposals: what to order when, for which orders and failures, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import blake2b
+
+import numpy as np
+
+from twin.planning.demand import ComponentDemand, ItemDemand
+from twin.planning.netting import ItemPlan, Netting, net
+from twin.planning.reasons import Need, reason_text
+from twin.plant import FailureForecast, MaterialDefinition, Plant
+
+__all__ = ["ProposalPeg", "PurchaseProposal", "propose"]
+
+_LONGEST_ID = 64
+_SMALL = 1e-6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProposalPeg:
+    """Who consumes how much of a proposal."""
+
+    kind: str
+    """``order`` or ``failure``."""
+    name: str
+    """Order id, or ``work_unit.failure_mode``."""
+    quantity: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PurchaseProposal:
+    """One order to a supplier that waits for a planner's decision."""
+
+    proposal_id: str
+    """The same need gets the same id whenever it is computed on the same day of need."""
+    item_id: str
+    description: str
+    supplier_id: str | None
+    quantity: float
+    """In the item's stock unit, a lot that can be bought."""
+    unit: str
+    cost: float
+    """Of the goods, in ``currency``."""
+    currency: str
+    release_at: datetime
+    """When to order: ``due_at`` less the lead time that 90 % of deliveries keep. It may be past."""
+    due_at: datetime
+    """When it is needed."""
+    expected_at: datetime
+    """When it comes if ordered at ``release_at``, or now where that is past."""
+    pegging: tuple[ProposalPeg, ...]
+    """Largest first. What the lot has above the need is pegged to nobody."""
+    reason: str
+    stockout_probability: float
+    """That the item runs out before the next planned lot if this one is not bought."""
+
+    @property
+    def late(self) -> bool:
+        """True where it cannot come in time any more."""
+        return self.expected_at > self.due_at
+
+
+def propose(
+    plant: Plant,
+    demand: ComponentDemand,
+    *,
+    now: datetime,
+    forecasts: Iterable[FailureForecast] = (),
+) -> tuple[PurchaseProposal, ...]:
+    """Purchase proposals that keep the service level, the most urgent release first.
+
+    Args:
+        plant: Its stock, purchase orders, items and suppliers.
+        demand: From ``component_demand``.
+        now: A release that should have been earlier stays where it was, and says so.
+        forecasts: Named in the reason of spare parts.
+
+    Returns:
+        One proposal per item and bucket with a net requirement.
+    """
+    netting = net(plant, demand, now=now)
+    coming = {f"{f.work_unit}.{f.failure_mode}": f for f in forecasts}
+    found = [
+        _proposal(plant, demand.items[item], record, netting, bucket, coming)
+        for item, record in netting.items.items()
+        for bucket in np.flatnonzero(record.planned_receipts).tolist()
+    ]
+    return tuple(sorted(found, key=lambda p: (p.release_at, p.item_id, p.due_at)))
+
+
+def _proposal(
+    plant: Plant,
+    demand: ItemDemand,
+    record: ItemPlan,
+    netting: Netting,
+    bucket: int,
+    coming: dict[str, FailureForecast],
+) -> PurchaseProposal:
+    item = plant.items[record.item_id]
+    due_at = max(netting.buckets.edges[bucket], netting.now)
+    release_at = due_at - timedelta(days=item.lead_time_p90_d)
+    expected_at = max(release_at, netting.now) + timedelta(days=item.lead_time_p90_d)
+    until = _next_lot(record, bucket)
+    pegging = _pegging(demand, record, bucket, until)
+    risk = _risk(demand, record, bucket, until)
+    quantity = float(record.planned_receipts[bucket])
+    supplier = plant.suppliers.get(item.suppliers[0]) if item.suppliers else None
+    need = Need(
+        plant=plant,
+        item=item,
+        supplier=supplier,
+        record=record,
+        netting=netting,
+        bucket=bucket,
+        quantity=quantity,
+        release_at=release_at,
+        due_at=due_at,
+        expected_at=expected_at,
+        pegs=tuple((peg.kind, peg.name, peg.quantity) for peg in pegging),
+        risk=risk,
+        forecasts=coming,
+    )
+    return PurchaseProposal(
+        proposal_id=_proposal_id(plant, item, netting, bucket),
+        item_id=item.item_id,
+        description=item.description,
+        supplier_id=supplier.supplier_id if supplier else None,
+        quantity=quantity,
+        unit=item.unit,
+        cost=round(quantity * item.unit_cost, 2),
+        currency=plant.currency,
+        release_at=release_at,
+        due_at=due_at,
+        expected_at=expected_at,
+        pegging=pegging,
+        reason=reason_text(need),
+        stockout_probability=risk,
+    )
+
+
+def _next_lot(record: ItemPlan, bucket: int) -> int:
+    later = np.flatnonzero(record.planned_receipts[bucket + 1 :])
+    return bucket + 1 + int(later[0]) if len(later) else len(record.planned_receipts)
+
+
+def _pegging(
+    demand: ItemDemand, record: ItemPlan, bucket: int, until: int
+) -> tuple[ProposalPeg, ...]:
+    """Split what the lot covers among those who consume until the next lot, as they consume."""
+    missing, gross = float(record.net_requirement[bucket]), record.gross_requirement
+    covered = missing + float(gross[bucket + 1 : until].sum())
+    covered = min(covered, float(record.planned_receipts[bucket]))
+    weight = np.zeros(len(gross))
+    weight[bucket] = min(1.0, missing / gross[bucket]) if gross[bucket] > 0.0 else 1.0
+    weight[bucket + 1 : until] = 1.0
+    taken = [(peg, float(peg.quantity @ weight)) for peg in demand.pegs]
+    total = sum(quantity for _, quantity in taken)
+    pegs = [
+        ProposalPeg(kind=peg.kind, name=peg.name, quantity=covered * quantity / total)
+        for peg, quantity in taken
+        if quantity > _SMALL * total
+    ]
+    return tuple(sorted(pegs, key=lambda p: (-p.quantity, p.name)))
+
+
+def _risk(demand: ItemDemand, record: ItemPlan, bucket: int, until: int) -> float:
+    supply = record.on_hand + np.cumsum(record.scheduled_receipts)
+    supply = supply + record.planned_receipts[:bucket].sum()
+    left = supply[bucket:until] - np.cumsum(demand.samples, axis=1)[:, bucket:until]
+    return float((left.min(axis=1) < -_SMALL).mean())
+
+
+def _proposal_id(plant: Plant, item: MaterialDefinition, netting: Netting, bucket: int) -> str:
+    """Item and time of need; a further need beside an order already made of one gets a number."""
+    # No zone is needed: the edge is the plant's midnight whatever the instant of planning.
+    name = f"PP-{item.item_id}-{netting.buckets.edges[bucket]:%Y%m%dT%H%M}"
+    if len(name) > _LONGEST_ID - 4:
+        name = f"PP-{blake2b(name.encode(), digest_size=12).hexdigest()}"
+    made = 1
+    while (name if made == 1 else f"{name}-{made}") in plant.purchase_orders:
+        made += 1
+    return name if made == 1 else f"{name}-{made}"
