@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import pytest
-from tests.telemetry_lab import Log, at, small_plant
 
+from tests.telemetry_lab import Log, at, small_plant
 from twin.errors import DataError
 from twin.telemetry import SampleBatch, line_kpis, unit_kpis
 

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import numpy as np
-from tests.telemetry_lab import Log, at, small_plant
 
+from tests.telemetry_lab import Log, at, small_plant
 from twin.telemetry import SampleBatch, part_records, to_us
 
 PLANT = small_plant()

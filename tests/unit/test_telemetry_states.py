@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.telemetry_lab import Log, at, small_plant
 
+from tests.telemetry_lab import Log, at, small_plant
 from twin.errors import NotFoundError
 from twin.plant import WorkUnitState
 from twin.telemetry import (
