@@ -43,6 +43,23 @@ def _parser() -> argparse.ArgumentParser:
     _common(history)
     history.add_argument("--out", type=Path, required=True, help="the recording (Parquet)")
     history.set_defaults(command=_history)
+    broker = commands.add_parser("broker", help="an MQTT broker on 127.0.0.1")
+    broker.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    broker.set_defaults(command=_broker)
+    run = commands.add_parser("run", help="the live plant over OPC UA and MQTT")
+    _common(run)
+    run.add_argument("--speed", type=float, default=60.0, help="plant seconds per second")
+    run.add_argument("--opcua-port", type=int, default=0, help="0 takes a free one")
+    where = run.add_mutually_exclusive_group()
+    where.add_argument("--mqtt-url", help="broker in place of the plant file's")
+    where.add_argument("--embedded-broker", action="store_true", help="bring a broker along")
+    run.add_argument(
+        "--fault", action="append", default=[], metavar="UNIT:MODE:AFTER_H:FAIL_AFTER_H"
+    )
+    run.add_argument(
+        "--no-hold", action="store_true", help="start at once, do not listen to standard input"
+    )
+    run.set_defaults(command=_run)
     return parser
 
 
@@ -76,4 +93,52 @@ def _history(options: argparse.Namespace) -> int:
     if options.truth:
         write_truth(options.truth, practice, sent)
     say({"event": "done", "samples": sent.counts, "recording": str(options.out)})
+    return 0
+
+
+def _broker(options: argparse.Namespace) -> int:
+    import asyncio
+    import signal
+
+    from simulators.servers.broker import EmbeddedBroker
+
+    async def serve() -> None:
+        stopping = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stopping.set)
+        broker = EmbeddedBroker()
+        say({"event": "ready", "mqtt_url": await broker.start(options.port)})
+        await stopping.wait()
+        await broker.stop()
+
+    asyncio.run(serve())
+    return 0
+
+
+def _run(options: argparse.Namespace) -> int:
+    import asyncio
+
+    from simulators.history import live_plant
+    from simulators.physics import InjectedFault
+    from simulators.servers.live import LivePlant
+    from simulators.truth.sent import Sent
+    from twin.plant import load_plant
+
+    plant = load_plant(options.plant)
+    faults = [InjectedFault.parse(text) for text in options.fault]
+    practice = live_plant(plant, options.seed, days=options.days, cache=options.history_cache)
+    for fault in faults:
+        practice.inject(fault)
+
+    async def serve() -> None:
+        with Sent(plant, options.sent) as sent:
+            await LivePlant(practice, sent, options.truth, say).serve(
+                opcua_port=options.opcua_port,
+                mqtt_url=options.mqtt_url,
+                embedded_broker=options.embedded_broker,
+                start_speed=options.speed if options.no_hold else None,
+            )
+
+    asyncio.run(serve())
     return 0

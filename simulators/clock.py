@@ -41,11 +41,12 @@ def history_start(days: int) -> datetime:
 
 
 class LiveClock:
-    """Plant time of the live phase: LIVE_START plus wall time since the start, times the speed.
+    """Plant time of the live phase: the origin plus wall time since then, times the speed.
 
     Args:
         speed: Plant seconds per wall second, > 0.
         wall: Monotonic wall clock. [s]
+        origin_us: Plant time now; None for LIVE_START. [us since 1970]
 
     Example:
         >>> wall = iter([100.0, 102.0]).__next__
@@ -54,11 +55,14 @@ class LiveClock:
         120.0
     """
 
-    def __init__(self, speed: float, wall: Callable[[], float]) -> None:
+    def __init__(
+        self, speed: float, wall: Callable[[], float], origin_us: int | None = None
+    ) -> None:
         self.speed = speed
         self._wall = wall
         self._began = wall()
+        self._origin_us = to_us(LIVE_START) if origin_us is None else origin_us
 
     def now_us(self) -> int:
         """Plant time. [us since 1970]"""
-        return to_us(LIVE_START) + round((self._wall() - self._began) * self.speed * 1e6)
+        return self._origin_us + round((self._wall() - self._began) * self.speed * 1e6)

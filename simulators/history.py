@@ -21,6 +21,15 @@ __all__ = ["fast_forward", "live_plant", "write_recording"]
 _CHUNK_US = 12 * 3_600_000_000
 _STATE_VERSION = 1
 LIVE_PERIOD_S = 10.0
+_COPY = """
+    COPY (
+        SELECT names.signal, CASE WHEN isnan(value) THEN NULL ELSE value END AS value, words.text,
+            make_timestamp(measured_us) AS measured_at,
+            make_timestamp(available_us) AS available_at, quality
+        FROM said JOIN names USING (code) LEFT JOIN words USING (word)
+        ORDER BY measured_us, names.code
+    ) TO '{target}' (FORMAT parquet, COMPRESSION zstd)
+"""
 
 
 def fast_forward(plant: PracticePlant, end_us: int) -> Iterator[list[Emission]]:
@@ -124,12 +133,7 @@ def _copy(db: Any, path: Path, signals: list[str], texts: list[str]) -> None:
                [texts, list(range(len(texts)))])  # fmt: skip
     part = path.with_name(path.name + ".part")
     target = str(part).replace("'", "''")
-    db.execute(
-        "COPY (SELECT names.signal, CASE WHEN isnan(value) THEN NULL ELSE value END AS value, "
-        "words.text, make_timestamp(measured_us) AS measured_at, make_timestamp(available_us) AS available_at, "
-        "quality FROM said JOIN names USING (code) LEFT JOIN words USING (word) "
-        f"ORDER BY measured_us, names.code) TO '{target}' (FORMAT parquet, COMPRESSION zstd)"
-    )
+    db.execute(_COPY.format(target=target))
     part.replace(path)
 
 

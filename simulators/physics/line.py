@@ -11,7 +11,7 @@ from simulators.physics.machine import IDLE, REPAIR, RUN, SETUP, WAIT, Machine, 
 from simulators.physics.orders import OrderBook
 from simulators.physics.streams import Streams
 from simulators.truth import Accounts
-from twin.plant import Lognormal, Plant
+from twin.plant import Plant
 
 __all__ = ["Line"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,7 +10,7 @@ from simulators.physics.emission import Emission
 from simulators.physics.faults import InjectedFault
 from simulators.physics.hidden import hidden_truth
 from simulators.physics.line import STEP_S, Line
-from simulators.physics.machine import IDLE, REPAIR, RUN, SETUP, WAIT, Machine
+from simulators.physics.machine import REPAIR, RUN, SETUP, WAIT, Machine
 from simulators.physics.sensors import GRID_S, Parameters, make_sensors
 from simulators.physics.streams import Streams
 from twin.plant import Plant, SignalRole, StateMap, WorkUnitState
@@ -142,7 +141,7 @@ class PracticePlant:
         """Say what has changed on a machine at this instant."""
         m = self.line.machines[i]
         state, reason = self._state(m)
-        values = (
+        values: tuple[int | str, ...] = (
             self._codes[i][0][state],
             self._codes[i][1].get(reason, 0),
             m.modes[m.failing].name if m.activity in (WAIT, REPAIR) else "",
@@ -161,7 +160,7 @@ class PracticePlant:
                 m.shown_us[k] = at = max(us, m.shown_us[k] + 1)
                 name = self._names[i][k]
                 if name is not None:
-                    told = value if isinstance(value, str) else float(value)
+                    told = float(value) if isinstance(value, int) else value
                     said = Emission(m.name, name, told, at)
                     self._out.append(said)
                     self._latest[m.name, name] = said
@@ -247,7 +246,7 @@ def _codes(
 ) -> tuple[dict[WorkUnitState, int], dict[WorkUnitState | None, int]]:
     name = plant.work_units[unit].state_map
     if name is None:
-        return dict(_PACKML), dict(_REASONS)
+        return dict(_PACKML), dict(_REASONS.items())
     states: StateMap = plant.state_maps[name]
     codes = {state: int(code) for code, state in states.states.items()}
     reasons: dict[WorkUnitState | None, int] = {s: int(c) for c, s in states.reasons.items()}

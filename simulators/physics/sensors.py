@@ -105,6 +105,7 @@ class PowerSensor(Sensor):
         super().__init__(*args)
         self._power = plant.work_units[self.unit].power
         self._parameters = parameters
+        self._sd: float = settings()["power"]["noise"]
         self._setpoint = 0.0
         if self._power.parameter:
             self._setpoint = parameters.setpoint[self.unit, self._power.parameter]
@@ -118,7 +119,8 @@ class PowerSensor(Sensor):
             if power.parameter:
                 actual = self._parameters.actual(self.unit, power.parameter)
                 base += power.slope_w * (actual - self._setpoint)
-        return max(0.0, base * m.truth.power_factor * (1.0 + settings()["power"]["noise"] * noise))
+        spread = 1.0 + self._sd * noise
+        return max(0.0, base * m.truth.power_factor * spread)
 
 
 class ConditionSensor(Sensor):
@@ -147,7 +149,8 @@ class ParameterSensor(Sensor):
     def __init__(self, *args: Any, parameters: Parameters) -> None:
         super().__init__(*args)
         self._parameters = parameters
-        self._sd = settings()["parameters"].get(self.signal.parameter, {}).get("noise", 0.1)
+        signal_parameter = self.signal.parameter
+        self._sd: float = settings()["parameters"].get(signal_parameter, {}).get("noise", 0.1)
 
     def true_value(self, line: Line, now: float, noise: float) -> float:
         return self._parameters.actual(self.unit, str(self.signal.parameter)) + self._sd * noise
@@ -162,7 +165,8 @@ class ProcessSensor(Sensor):
         low, high = signal.low or 0.0, signal.high or 100.0
         middle = {"center": (low + high) / 2, "sd": (high - low) / 100, "tau_s": 3600.0}
         law = {"swing": 0.0, "noise": 0.0} | settings()["process"].get(self.name, middle)
-        self._center, self._swing, self._sd = law["center"], law["swing"], law["noise"]
+        self._center, self._swing = float(law["center"]), float(law["swing"])
+        self._sd = float(law["noise"])
         self._wander = Wander(
             law["sd"], law["tau_s"], streams.normal(f"{self.unit}/{self.name}/wander")
         )
