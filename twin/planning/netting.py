@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
@@ -33,7 +34,8 @@ class ItemPlan:
     projected_on_hand: Floats
     """At the service level, at the end of the bucket, without planned orders."""
     net_requirement: Floats
-    """What is missing when planned orders of earlier buckets have come."""
+    """What is missing when planned orders of earlier buckets have come; with weekly lots, the
+    most that is missing in the rest of the week."""
     planned_receipts: Floats
     """Lots that cover the net requirements, in the bucket of the need."""
     stockout_probability: Floats
@@ -49,34 +51,40 @@ class Netting:
     now: datetime
     buckets: Buckets
     service_level: float
+    weekly: bool
+    """One lot per calendar week of need."""
     items: Mapping[str, ItemPlan]
 
 
-def net(plant: Plant, demand: ComponentDemand, *, now: datetime) -> Netting:
+def net(plant: Plant, demand: ComponentDemand, *, now: datetime, weekly: bool = False) -> Netting:
     """Net the demand of every item against its stock and open purchase orders.
 
     With ``D(t)`` the demand of a future up to bucket ``t`` and ``Q(t)`` its quantile over the
     futures at ``planning.service_level``, the gross requirement of ``t`` is ``Q(t) - Q(t-1)``:
     the requirements up to any bucket add up to what the service level asks for, which sums of
-    bucket quantiles would not. From there on it is the textbook's record, lot for lot with
-    minimum and multiple; receipts are there at the beginning of their bucket.
+    bucket quantiles would not. From there on it is the textbook's record, with minimum order
+    and multiple; receipts are there at the beginning of their bucket.
 
     Args:
         plant: Its stock, open purchase orders, items and planning policy.
         demand: From ``component_demand``.
         now: Open orders due before are late.
+        weekly: One lot covers what is missing until the end of its calendar week (fixed period
+            requirements); else every bucket has its own lot (lot for lot).
 
     Source:
         Vollmann, Berry & Whybark, Manufacturing Planning and Control Systems, "The basic MRP
         record"; the quantile of demand is the newsvendor's.
     """
     level = plant.planning.service_level
+    week_of = _weeks(plant, demand.buckets) if weekly else list(range(len(demand.buckets)))
     return Netting(
         now=now,
         buckets=demand.buckets,
         service_level=level,
+        weekly=weekly,
         items={
-            item: _record(plant, plant.items[item], one, demand.buckets, now, level)
+            item: _record(plant, one, demand.buckets, now, week_of)
             for item, one in demand.items.items()
         },
     )
@@ -99,13 +107,9 @@ def lot_quantity(item: MaterialDefinition, quantity: float) -> float:
 
 
 def _record(
-    plant: Plant,
-    item: MaterialDefinition,
-    demand: ItemDemand,
-    buckets: Buckets,
-    now: datetime,
-    level: float,
+    plant: Plant, demand: ItemDemand, buckets: Buckets, now: datetime, periods: Sequence[int]
 ) -> ItemPlan:
+    item, level = plant.items[demand.item_id], plant.planning.service_level
     stock = plant.stock.get(item.item_id)
     on_hand = stock.on_hand if stock else 0.0
     receipts, late = _receipts(plant, item.item_id, buckets, now)
@@ -114,7 +118,7 @@ def _record(
     needed = quantile(cumulative, level)
     short = np.maximum.accumulate(cumulative > supply + _NOTHING, axis=1)
     gross = np.diff(needed, prepend=0.0)
-    missing, lots = _lot_for_lot(item, on_hand, gross, receipts)
+    missing, lots = _lots(item, on_hand + np.cumsum(receipts - gross), periods)
     return ItemPlan(
         item_id=item.item_id,
         on_hand=on_hand,
@@ -143,15 +147,23 @@ def _receipts(
     return receipts, tuple(late)
 
 
-def _lot_for_lot(
-    item: MaterialDefinition, on_hand: float, gross: Floats, receipts: Floats
+def _lots(
+    item: MaterialDefinition, available: Floats, periods: Sequence[int]
 ) -> tuple[Floats, Floats]:
-    missing, lots = np.zeros(len(gross)), np.zeros(len(gross))
-    available = on_hand
-    for bucket in range(len(gross)):
-        available += receipts[bucket] - gross[bucket]
-        if available < -_NOTHING:
-            missing[bucket] = -available
-            lots[bucket] = lot_quantity(item, -available)
-            available += lots[bucket]
+    """Net requirements and lots: at the first shortage of a period, for the deepest one in it."""
+    missing, lots = np.zeros(len(available)), np.zeros(len(available))
+    bought = 0.0
+    for bucket, period in enumerate(periods):
+        if available[bucket] + bought >= -_NOTHING:
+            continue
+        until = bucket + periods[bucket:].count(period)
+        missing[bucket] = -(float(available[bucket:until].min()) + bought)
+        lots[bucket] = lot_quantity(item, float(missing[bucket]))
+        bought += float(lots[bucket])
     return missing, lots
+
+
+def _weeks(plant: Plant, buckets: Buckets) -> list[int]:
+    zone = ZoneInfo(plant.timezone)
+    weeks = (edge.astimezone(zone).isocalendar() for edge in buckets.edges[:-1])
+    return [week.year * 100 + week.week for week in weeks]

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import blake2b
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from twin.plant import FailureForecast, MaterialDefinition, Plant
 
 __all__ = ["ProposalPeg", "PurchaseProposal", "propose"]
 
-_LONGEST_ID = 64
+_LONGEST_ID = 60
 _SMALL = 1e-6
 
 
@@ -36,7 +37,8 @@ class PurchaseProposal:
     """One order to a supplier that waits for a planner's decision."""
 
     proposal_id: str
-    """The same need gets the same id whenever it is computed on the same day of need."""
+    """Item and calendar week of the need (weekly), or its bucket: a plan made again for the
+    same need gives the same id."""
     item_id: str
     description: str
     supplier_id: str | None
@@ -70,6 +72,7 @@ def propose(
     *,
     now: datetime,
     forecasts: Iterable[FailureForecast] = (),
+    weekly: bool = True,
 ) -> tuple[PurchaseProposal, ...]:
     """Purchase proposals that keep the service level, the most urgent release first.
 
@@ -78,11 +81,13 @@ def propose(
         demand: From ``component_demand``.
         now: A release that should have been earlier stays where it was, and says so.
         forecasts: Named in the reason of spare parts.
+        weekly: One lot per item and calendar week of need, due at the first shortage of the
+            week; else one per bucket.
 
     Returns:
-        One proposal per item and bucket with a net requirement.
+        One proposal per lot.
     """
-    netting = net(plant, demand, now=now)
+    netting = net(plant, demand, now=now, weekly=weekly)
     coming = {f"{f.work_unit}.{f.failure_mode}": f for f in forecasts}
     found = [
         _proposal(plant, demand.items[item], record, netting, bucket, coming)
@@ -150,21 +155,23 @@ def _next_lot(record: ItemPlan, bucket: int) -> int:
 def _pegging(
     demand: ItemDemand, record: ItemPlan, bucket: int, until: int
 ) -> tuple[ProposalPeg, ...]:
-    """Split what the lot covers among those who consume until the next lot, as they consume."""
-    missing, gross = float(record.net_requirement[bucket]), record.gross_requirement
-    covered = missing + float(gross[bucket + 1 : until].sum())
-    covered = min(covered, float(record.planned_receipts[bucket]))
-    weight = np.zeros(len(gross))
-    weight[bucket] = min(1.0, missing / gross[bucket]) if gross[bucket] > 0.0 else 1.0
-    weight[bucket + 1 : until] = 1.0
-    taken = [(peg, float(peg.quantity @ weight)) for peg in demand.pegs]
-    total = sum(quantity for _, quantity in taken)
+    """Who consumes the lot: in every bucket in which the shortage deepens, its consumers."""
+    bought_before = float(record.planned_receipts[:bucket].sum())
+    left = record.projected_on_hand[bucket:until] + bought_before
+    depth = np.maximum.accumulate(np.maximum(0.0, -left))
+    depth = np.minimum(depth, record.planned_receipts[bucket])
+    deeper = np.diff(depth, prepend=0.0)
+    taken = [(peg, peg.quantity[bucket:until]) for peg in demand.pegs]
+    everybody = sum((quantity for _, quantity in taken), np.zeros(until - bucket))
+    per_unit = np.divide(deeper, everybody, out=np.zeros_like(deeper), where=everybody > 0.0)
     pegs = [
-        ProposalPeg(kind=peg.kind, name=peg.name, quantity=covered * quantity / total)
+        ProposalPeg(kind=peg.kind, name=peg.name, quantity=float(quantity @ per_unit))
         for peg, quantity in taken
-        if quantity > _SMALL * total
     ]
-    return tuple(sorted(pegs, key=lambda p: (-p.quantity, p.name)))
+    smallest = _SMALL * float(depth[-1])
+    return tuple(
+        sorted((p for p in pegs if p.quantity > smallest), key=lambda p: (-p.quantity, p.name))
+    )
 
 
 def _risk(demand: ItemDemand, record: ItemPlan, bucket: int, until: int) -> float:
@@ -175,10 +182,12 @@ def _risk(demand: ItemDemand, record: ItemPlan, bucket: int, until: int) -> floa
 
 
 def _proposal_id(plant: Plant, item: MaterialDefinition, netting: Netting, bucket: int) -> str:
-    """Item and time of need; a further need beside an order already made of one gets a number."""
-    # No zone is needed: the edge is the plant's midnight whatever the instant of planning.
-    name = f"PP-{item.item_id}-{netting.buckets.edges[bucket]:%Y%m%dT%H%M}"
-    if len(name) > _LONGEST_ID - 4:
+    """A further need beside an order already made of the same proposal gets a number."""
+    at = netting.buckets.edges[bucket].astimezone(ZoneInfo(plant.timezone))
+    week = at.isocalendar()
+    need = f"{week.year}W{week.week:02}" if netting.weekly else f"{at:%Y%m%dT%H%M}"
+    name = f"PP-{item.item_id}-{need}"
+    if len(name) > _LONGEST_ID:
         name = f"PP-{blake2b(name.encode(), digest_size=12).hexdigest()}"
     made = 1
     while (name if made == 1 else f"{name}-{made}") in plant.purchase_orders:

@@ -52,8 +52,9 @@ def _shortage(need: Need) -> str:
     if planned:
         supply.append(f"{_amount(planned)} proposed before")
     return (
-        f"At {need.netting.service_level:.0%} service, {_amount(record.net_requirement[bucket])} "
-        f"{unit} are missing from {_day(need, need.due_at)} ({', '.join(supply)})."
+        f"Short of {_amount(record.net_requirement[bucket])} {unit} from "
+        f"{_day(need, need.due_at)} on at {need.netting.service_level:.0%} service "
+        f"({', '.join(supply)})."
         f" Without this order the item runs out with {need.risk:.0%} probability."
     )
 
