@@ -97,4 +97,6 @@ def convert(value: float, source: str, target: str) -> float:
         raise UnitError(f'"{source}" is a {a.dimension}, "{target}" is a {b.dimension}')
     if a is b:
         return value
-    return round((value * a.scale + a.offset - b.offset) / b.scale, 12)
+    if a.offset or b.offset:  # temperatures: what is left near 0 after a difference is noise
+        return round((value * a.scale + a.offset - b.offset) / b.scale, 12)
+    return float(f"{value * a.scale / b.scale:.15g}")
