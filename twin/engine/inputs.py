@@ -94,7 +94,7 @@ def run_input(
     products = list(plant.products)
     units = list(plant.work_units)
     modes = {u: list(unit.failure_modes) for u, unit in plant.work_units.items()}
-    orders = _orders(jobs or (), state)
+    orders = {order: i for i, order in enumerate(_orders(jobs or (), state))}
     lots = dict.fromkeys(products, DEFAULT_LOT) if mix is None else mix
 
     def seconds(at: datetime) -> float:
@@ -110,7 +110,7 @@ def run_input(
         if jobs is None
         else tuple(
             JobRow(
-                orders.index(j.order_id),
+                orders[j.order_id],
                 products.index(j.product),
                 j.quantity,
                 seconds(j.release_at),
@@ -150,14 +150,15 @@ def _orders(jobs: Sequence[Job], state: LiveState | None) -> list[str]:
     found: dict[str, None] = {}
     if state is not None:
         for unit in state.units.values():
-            if unit.order_id and unit.product:
+            if unit.order_id and unit.holds_part:
                 found.setdefault(unit.order_id)
         for parts in state.zones.values():
             for part in parts:
                 if part.order_id:
                     found.setdefault(part.order_id)
     for job in jobs:
-        found.setdefault(job.order_id)
+        if job.quantity > 0:
+            found.setdefault(job.order_id)
     return list(found)
 
 

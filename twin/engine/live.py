@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from twin.engine.entities import EMPTY, HELD, SETTING_UP, WORKING, Part, Unit, Work
+from twin.engine.entities import HELD, SETTING_UP, WORKING, Part, Unit, Work
 from twin.engine.streams import uniform
 from twin.engine.types import LiveState, UnitStart
 from twin.plant import WorkUnitState
@@ -56,11 +56,9 @@ def _place_unit(line: Line, unit: Unit, start: UnitStart, number: int) -> int:
         unit.last_order = orders.index(last_order)
     if start.state in (WorkUnitState.DOWN, WorkUnitState.REPAIR):
         _place_work(unit, start)
-    phase = _PHASE.get(start.state, EMPTY)
-    if start.state is WorkUnitState.OFF and start.remaining_s is None:
-        phase = EMPTY
-    if phase == EMPTY or start.product is None:
+    if not start.holds_part or start.product is None:
         return 0
+    phase = _PHASE[start.state]
     part = _part(line, number, start.order_id or "", start.product, unit.table.main)
     unit.part, unit.phase = part, phase
     unit.remaining = _remaining(line, unit, start, part)

@@ -68,13 +68,20 @@ class PartStart:
     product: str
 
 
+_WITH_PART = frozenset(
+    {
+        WorkUnitState.PRODUCTION,
+        WorkUnitState.SETUP,
+        WorkUnitState.BLOCKED,
+        WorkUnitState.DOWN,
+        WorkUnitState.REPAIR,
+    }
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnitStart:
-    """What a work unit is doing when the run starts.
-
-    A part is in the unit when ``product`` is given and the state is production, setup, blocked,
-    down or repair, or it is off and ``remaining_s`` is given; else the unit is empty.
-    """
+    """What a work unit is doing when the run starts."""
 
     state: WorkUnitState = WorkUnitState.STARVED
     product: str | None = None
@@ -90,6 +97,19 @@ class UnitStart:
     """Repair left in state down or repair. [s] None: drawn."""
     age_s: Mapping[str, float] = field(default_factory=dict)
     """Age of a failure mode on its own clock; a mode not named is as new. [s]"""
+
+    @property
+    def holds_part(self) -> bool:
+        """A part is in the unit: it has a product, and its state needs one.
+
+        Production, setup, blocked, down and repair do; off does when ``remaining_s`` is given,
+        for the product of an idle unit is the last one it made.
+        """
+        if self.product is None:
+            return False
+        if self.state is WorkUnitState.OFF:
+            return self.remaining_s is not None
+        return self.state in _WITH_PART
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
