@@ -273,16 +273,42 @@ def _keep(
     n = int(first.parts.sum())
     findings.keep(f"{source.unit}.defects.probability", fit, nominal, n, "1")
     if source.parameter is None:
-        base = special.expit(special.logit(declared.base) + _log_odds(level) - _log_odds(nominal))
+        base = float(
+            special.expit(_log_odds(declared.base) + _log_odds(level) - _log_odds(nominal))
+        )
         findings.changes["defects"] = declared.model_copy(update={"base": _open_share(base)})
         return
-    _, linear, quadratic = (float(term[0]) for term in source.terms(theta))
-    # A what-if moves the set value, so the response is said in terms of it: what was measured
-    # lay beside the set value by an offset, and the centre takes that up.
-    centre = declared.center - (float(x @ weights) - source.parameter.value)
-    z = source.parameter.value - centre
-    base = special.expit(_log_odds(level) - linear * z - quadratic * z * z)
-    findings.changes["defects"] = declared.model_copy(
+    findings.changes["defects"] = _by_set_value(
+        source, source.parameter, declared, theta, x, weights
+    )
+    _keep_shape(source, source.parameter, x, n, theta, draws, findings)
+
+
+def _by_set_value(
+    source: _Source,
+    parameter: ProcessParameter,
+    declared: DefectResponse,
+    theta: Floats,
+    x: Floats,
+    weights: Floats,
+) -> DefectResponse:
+    """The response in terms of the set value, which is what a what-if moves.
+
+    The measured parameter lay beside the set value and swung around it. Moving the set value moves
+    all of that along, so the response passes through the mean defect rate now, and through the mean
+    rates with everything measured shifted up and down by an eighth of the settable range.
+    """
+    step = (parameter.high - parameter.low) / 8 or 1.0
+    below, here, above = (
+        _log_odds(_open_share(float(source.probability(theta, x + shift) @ weights)))
+        for shift in (-step, 0.0, step)
+    )
+    centre = declared.center - (float(x @ weights) - parameter.value)
+    z = parameter.value - centre
+    quadratic = (above - 2 * here + below) / (2 * step**2)
+    linear = (above - below) / (2 * step) - 2 * quadratic * z
+    base = float(special.expit(here - linear * z - quadratic * z * z))
+    return declared.model_copy(
         update={
             "base": _open_share(base),
             "center": centre,
@@ -290,7 +316,6 @@ def _keep(
             "quadratic": quadratic,
         }
     )
-    _keep_shape(source, source.parameter, x, n, theta, draws, findings)
 
 
 def _keep_shape(
@@ -326,7 +351,7 @@ def _log_odds(probability: float) -> float:
 
 
 def _open_share(value: float) -> float:
-    return min(max(float(value), 1e-9), 1.0 - 1e-9)
+    return min(max(value, 1e-9), 1.0 - 1e-9)
 
 
 def _scrap(stage: _Stage, sources: Mapping[str, _Source], findings: Findings) -> None:
