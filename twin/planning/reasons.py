@@ -52,7 +52,7 @@ def _shortage(need: Need) -> str:
     if planned:
         supply.append(f"{_amount(planned)} proposed before")
     return (
-        f"Short of {_amount(record.net_requirement[bucket])} {unit} from "
+        f"Short of up to {_amount(record.net_requirement[bucket])} {unit} from "
         f"{_day(need, need.due_at)} on at {need.netting.service_level:.0%} service "
         f"({', '.join(supply)})."
         f" Without this order the item runs out with {need.risk:.0%} probability."
