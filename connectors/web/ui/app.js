@@ -1,0 +1,71 @@
+// The frame of the page: top bar, tabs, the view that the address names.
+
+import { html, useEffect, useErrorBoundary } from "./vendor/preact-htm.js";
+import { update, useStore } from "./lib/store.js";
+import { TopBar } from "./parts/topbar.js";
+import { AlertsView } from "./views/alerts.js";
+import { ComponentsView } from "./views/components.js";
+import { LineView } from "./views/line.js";
+import { ScheduleView } from "./views/schedule.js";
+import { SystemView } from "./views/system.js";
+import { TwinView } from "./views/twin.js";
+import { WhatIfView } from "./views/whatif.js";
+
+const TABS = [
+  { id: "line", label: "Line", View: LineView },
+  { id: "alerts", label: "Alerts", View: AlertsView },
+  { id: "whatif", label: "What if", View: WhatIfView },
+  { id: "schedule", label: "Schedule", View: ScheduleView },
+  { id: "components", label: "Components", View: ComponentsView },
+  { id: "twin", label: "Twin", View: TwinView },
+  { id: "system", label: "System", View: SystemView },
+];
+
+const selectTab = (s) => s.tab;
+const selectRaised = (s) => s.documents.alerts?.alerts.filter((a) => a.state === "raised").length || 0;
+const selectOpen = (s) => s.documents.proposals?.proposals.filter((p) => p.state === "proposed").length || 0;
+
+function followAddress() {
+  const name = location.hash.slice(1);
+  update({ tab: TABS.some((t) => t.id === name) ? name : "line" });
+}
+
+function Tabs({ tab }) {
+  const badges = { alerts: useStore(selectRaised), components: useStore(selectOpen) };
+  const badgeWords = { alerts: "raised", components: "proposals to decide" };
+  return html`
+    <nav class="tabs" aria-label="Views">
+      ${TABS.map(({ id, label }) => html`
+        <a key=${id} href=${`#${id}`} aria-current=${id === tab ? "page" : null}>
+          ${label}
+          ${badges[id] > 0 && html`
+            <span class=${`badge ${id === "alerts" ? "hot" : ""}`} title=${`${badges[id]} ${badgeWords[id]}`}>
+              ${badges[id]}<span class="sr"> ${badgeWords[id]}</span>
+            </span>`}
+        </a>`)}
+    </nav>`;
+}
+
+function View({ tab }) {
+  const [error, reset] = useErrorBoundary((e) => console.error(e));
+  useEffect(() => { if (error) reset(); }, [tab]);
+  const { View: Chosen, label } = TABS.find((t) => t.id === tab);
+  if (error) {
+    return html`<div class="card problem" role="alert">This view failed: ${error.message}</div>`;
+  }
+  return html`<main id="view" data-view=${tab} aria-label=${label}><${Chosen} /></main>`;
+}
+
+export function App() {
+  const tab = useStore(selectTab);
+  useEffect(() => {
+    addEventListener("hashchange", followAddress);
+    followAddress();
+    return () => removeEventListener("hashchange", followAddress);
+  }, []);
+  return html`
+    <a class="skip" href="#view" onClick=${(e) => { e.preventDefault(); document.getElementById("view")?.scrollIntoView(); }}>Skip to content</a>
+    <${TopBar} />
+    <${Tabs} tab=${tab} />
+    <${View} tab=${tab} />`;
+}

@@ -1,0 +1,98 @@
+// Pieces that several views share.
+
+import { html, useState } from "../vendor/preact-htm.js";
+import { useDocument, useProblem } from "../lib/store.js";
+
+export const Card = ({ title, aside, children, className = "", id }) => html`
+  <section class=${`card ${className}`} id=${id} aria-label=${title}>
+    ${(title || aside) && html`
+      <header class="card-head">
+        ${title && html`<h2>${title}</h2>`}
+        ${aside && html`<div class="card-aside">${aside}</div>`}
+      </header>`}
+    ${children}
+  </section>`;
+
+/** Draws its child with the document, or says why there is none yet. */
+export function WithDocument({ name, what, children }) {
+  const document = useDocument(name);
+  const problem = useProblem(name);
+  if (document) return children(document);
+  if (!problem) return html`<${Empty} busy>Loading ${what}<//>`;
+  if (problem.code === "not-ready") {
+    return html`<${Empty} busy>${what} is being computed<small>${problem.message}</small><//>`;
+  }
+  return html`<div class="problem" role="alert"><strong>${what}:</strong> ${problem.message}</div>`;
+}
+
+export const Empty = ({ children, busy }) => html`
+  <div class="empty" aria-busy=${busy ? "true" : null}>
+    ${busy && html`<span class="spinner" aria-hidden="true"></span>`}
+    <p>${children}</p>
+  </div>`;
+
+export const Figure = ({ label, value, note, tone = "" }) => html`
+  <div class=${`figure ${tone}`}>
+    <dt>${label}</dt>
+    <dd class="num">${value}</dd>
+    ${note && html`<dd class="note">${note}</dd>`}
+  </div>`;
+
+const WHO = "linetwin.who";
+
+function rememberedName() {
+  try {
+    return localStorage.getItem(WHO) || "";
+  } catch {
+    return "";
+  }
+}
+
+/** Asks who and why (and perhaps how much), then acts; every decision goes to the ledger. */
+export function DecisionForm({ verb, quantity, unit, whyNeeded, onDecide, onClose }) {
+  const [who, setWho] = useState(rememberedName());
+  const [why, setWhy] = useState("");
+  const [amount, setAmount] = useState(quantity);
+  const [failure, setFailure] = useState(null);
+  const [busy, setBusy] = useState(false);
+  async function submit(event) {
+    event.preventDefault();
+    setBusy(true);
+    try {
+      localStorage.setItem(WHO, who);
+    } catch { /* the name is asked again next time */ }
+    try {
+      const changed = quantity !== undefined && Number(amount) !== quantity;
+      await onDecide({ who, why, ...(changed ? { quantity: Number(amount) } : {}) });
+      onClose();
+    } catch (problem) {
+      setFailure(problem.message);
+      setBusy(false);
+    }
+  }
+  return html`
+    <form class="decision" onSubmit=${submit}>
+      <label>Who <input required maxlength="100" autocomplete="name" value=${who} onInput=${(e) => setWho(e.target.value)} /></label>
+      ${quantity !== undefined && html`
+        <label>Quantity ${unit && html`<span class="muted">(${unit})</span>`}
+          <input type="number" min="0" step="any" required value=${amount} onInput=${(e) => setAmount(e.target.value)} />
+        </label>`}
+      <label class="wide">Why <input required=${whyNeeded} maxlength="2000" value=${why} onInput=${(e) => setWhy(e.target.value)}
+        placeholder=${whyNeeded ? "" : "optional"} /></label>
+      <div class="row">
+        <button class="primary" disabled=${busy}>${verb}</button>
+        <button type="button" onClick=${onClose}>Cancel</button>
+      </div>
+      ${failure && html`<p class="problem" role="alert">${failure}</p>`}
+    </form>`;
+}
+
+/** A share between 0 and 1 as a bar with its number. */
+export const ShareBar = ({ label, share, text, tone = "" }) => html`
+  <div class="share">
+    <span class="share-label">${label}</span>
+    <span class=${`share-track ${tone}`} aria-hidden="true">
+      <i style=${{ width: `${Math.max(0, Math.min(1, share || 0)) * 100}%` }}></i>
+    </span>
+    <span class="num">${text}</span>
+  </div>`;

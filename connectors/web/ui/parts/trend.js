@@ -1,0 +1,77 @@
+// The last day of one signal, with uPlot.
+
+import { html, useEffect, useRef, useState } from "../vendor/preact-htm.js";
+import uPlot from "../vendor/uplot.js";
+import { api } from "../lib/api.js";
+import { dayShort, hourMinute, number, unitWord } from "../lib/format.js";
+import { colour, onTheme } from "../lib/theme.js";
+
+const HEIGHT = 210;
+const POINTS = 900;
+
+function options(width, samples) {
+  const [ink, grid, line] = ["var(--muted)", "var(--rule)", "var(--accent)"].map((c) => colour(c));
+  const axis = { stroke: ink, grid: { stroke: grid, width: 1 }, ticks: { stroke: grid, width: 1 }, font: "11px system-ui, sans-serif" };
+  return {
+    width,
+    height: HEIGHT,
+    cursor: { y: false, points: { size: 7 } },
+    legend: { live: true },
+    scales: { x: { time: true } },
+    axes: [
+      { ...axis, values: (_, splits) => splits.map((s) => (hourMinute(s * 1000) === "00:00" ? dayShort(s * 1000) : hourMinute(s * 1000))) },
+      { ...axis, size: 52, values: (_, splits) => splits.map((v) => number(v, 4)) },
+    ],
+    series: [
+      { label: "Time", value: (_, v) => (v === null ? "–" : `${dayShort(v * 1000)} ${hourMinute(v * 1000)}`) },
+      { label: unitWord(samples.unit) || "value", stroke: line, width: 1.5, points: { show: false }, spanGaps: false,
+        value: (_, v, __, i) => (i === null || i === undefined ? "–" : v === null ? "no value" : `${number(v, 4)} ${unitWord(samples.unit)}`) },
+    ],
+  };
+}
+
+const columns = (samples) => [
+  samples.measured_at.map((t) => new Date(t).getTime() / 1000),
+  samples.value.map((v, i) => (typeof v === "number" && samples.quality[i] < 2 ? v : null)),
+];
+
+/** Trend of `signal` over the `hours` up to `asOf`; asked again as plant time goes on. */
+export function Trend({ signal, asOf, hours = 24 }) {
+  const frame = useRef(null);
+  const chart = useRef(null);
+  const [samples, setSamples] = useState(null);
+  const [failure, setFailure] = useState(null);
+  const slot = Math.floor(new Date(asOf).getTime() / 300_000); // every five minutes of plant time
+
+  useEffect(() => {
+    let gone = false;
+    const end = new Date(asOf);
+    const start = new Date(end.getTime() - hours * 3_600_000);
+    api.samples(signal, start.toISOString(), end.toISOString(), POINTS).then(
+      (answer) => { if (!gone) { setSamples(answer); setFailure(null); } },
+      (problem) => { if (!gone) setFailure(problem.message); },
+    );
+    return () => { gone = true; };
+  }, [signal, slot, hours]);
+
+  useEffect(() => {
+    if (!samples || !frame.current) return undefined;
+    const draw = () => {
+      chart.current?.destroy();
+      chart.current = new uPlot(options(frame.current.clientWidth, samples), columns(samples), frame.current);
+    };
+    draw();
+    const observer = new ResizeObserver(() => chart.current?.setSize({ width: frame.current.clientWidth, height: HEIGHT }));
+    observer.observe(frame.current);
+    const forget = onTheme(draw);
+    return () => { forget(); observer.disconnect(); chart.current?.destroy(); chart.current = null; };
+  }, [samples]);
+
+  if (failure) return html`<p class="problem" role="alert">${failure}</p>`;
+  const empty = samples && !samples.measured_at.length;
+  return html`
+    <div class="trend" role="img" aria-label=${`Trend of ${signal}, last ${hours} hours`} ref=${frame}>
+      ${!samples && html`<p class="muted">Loading the trend</p>`}
+      ${empty && html`<p class="muted">No sample in the last ${hours} h.</p>`}
+    </div>`;
+}

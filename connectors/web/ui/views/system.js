@@ -1,0 +1,88 @@
+// The product itself: sources, steps of the chain, the ledger.
+
+import { html, useEffect, useState } from "../vendor/preact-htm.js";
+import { api } from "../lib/api.js";
+import { clock, count, dayTime, duration, words } from "../lib/format.js";
+import { useDocument } from "../lib/store.js";
+import { Card, Empty, WithDocument } from "../parts/common.js";
+
+const STEP_MARK = { done: "✓", running: "…", waiting: "○", failed: "✕" };
+
+const Steps = ({ health }) => html`
+  <${Card} title="The chain" aside=${html`<span class="muted">linetwin ${health.version}, ${health.status}</span>`}>
+    <ol class="steps">
+      ${Object.entries(health.steps).map(([name, s]) => html`
+        <li key=${name} class=${s.state}>
+          <span class="mark" aria-hidden="true">${STEP_MARK[s.state] || "?"}</span>
+          <div>
+            <strong>${words(name)}</strong> <span class="muted">${s.state}${s.took_s !== null ? ` in ${duration(s.took_s)}` : ""}${s.at ? `, ${dayTime(s.at)}` : ""}</span>
+            ${s.detail && html`<div class="muted">${s.detail}</div>`}
+          </div>
+        </li>`)}
+    </ol>
+  <//>`;
+
+const Sources = ({ line }) => html`
+  <${Card} title="Sources">
+    <div class="scroll-x">
+      <table class="plain">
+        <thead><tr><th>Source</th><th>Kind</th><th>State</th><th class="right">Received</th><th class="right">Stored</th><th class="right">Seen before</th><th>Last sample</th></tr></thead>
+        <tbody>
+          ${line.sources.map((s) => html`
+            <tr key=${s.name}>
+              <th scope="row">${s.name}</th><td>${s.kind}</td>
+              <td>${s.connected ? html`<span class="tag done">connected</span>` : html`<span class="tag failed">not connected</span>`}
+                ${s.error && html`<div class="problem-text">${s.error}</div>`}</td>
+              <td class="num right">${count(s.received)}</td><td class="num right">${count(s.stored)}</td><td class="num right">${count(s.duplicates)}</td>
+              <td class="num">${clock(s.last_at)}</td>
+            </tr>`)}
+        </tbody>
+      </table>
+    </div>
+  <//>`;
+
+function Ledger() {
+  const [ledger, set] = useState(null);
+  const [failure, setFailure] = useState(null);
+  const proposals = useDocument("proposals");
+  const alerts = useDocument("alerts");
+  useEffect(() => {
+    let gone = false;
+    readAll().then((l) => { if (!gone) { set(l); setFailure(null); } }, (p) => { if (!gone) setFailure(p.message); });
+    return () => { gone = true; };
+  }, [proposals, alerts]);
+  if (failure) return html`<div class="problem" role="alert">${failure}</div>`;
+  if (!ledger) return html`<${Empty} busy>Loading the ledger<//>`;
+  return html`
+    <${Card} title="Ledger" aside=${ledger.intact
+      ? html`<span class="tag done">✓ chain intact</span>` : html`<span class="tag failed">✕ chain broken</span>`}>
+      <div class="scroll-x ledger">
+        <table class="plain">
+          <thead><tr><th class="right">No.</th><th>When</th><th>What</th><th>Subject</th><th>Who</th><th>Why</th><th>Digest</th></tr></thead>
+          <tbody>
+            ${ledger.entries.map((e) => html`
+              <tr key=${e.seq}><td class="num right">${e.seq}</td><td class="nowrap">${dayTime(e.at)}</td><td>${words(e.kind)}</td><td>${e.subject}</td>
+                <td>${e.who}</td><td>${e.why}</td><td class="num muted" title=${e.digest}>${e.digest.slice(0, 10)}</td></tr>`)}
+          </tbody>
+        </table>
+        ${!ledger.entries.length && html`<${Empty}>Nothing was decided yet.<//>`}
+      </div>
+    <//>`;
+}
+
+async function readAll() {
+  const entries = [];
+  let intact = true;
+  for (let page; !page || page.entries.length === 1000;) {
+    page = await api.ledger(entries.at(-1)?.seq || 0);
+    entries.push(...page.entries);
+    intact = page.intact;
+  }
+  return { entries: entries.reverse().slice(0, 500), intact };
+}
+
+export const SystemView = () => html`
+  <div class="toolbar"><h1>System</h1><a href="/api/v1/openapi.json">OpenAPI</a></div>
+  <${WithDocument} name="health" what="Health">${(d) => html`<${Steps} health=${d} />`}<//>
+  <${WithDocument} name="line" what="The live line">${(d) => html`<${Sources} line=${d} />`}<//>
+  <${Ledger} />`;
