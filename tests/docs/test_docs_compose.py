@@ -70,7 +70,10 @@ def test_every_config_that_a_service_mounts_is_there_and_readable() -> None:
                 assert json.loads(content)["panels"]
             elif config["target"].endswith(".yaml"):
                 assert yaml.safe_load(content)["apiVersion"] == 1
-    assert "password_file /run/secrets/mosquitto_passwords" in COMPOSE["configs"]["mosquitto"]["content"]
+    assert (
+        "password_file /run/secrets/mosquitto_passwords"
+        in COMPOSE["configs"]["mosquitto"]["content"]
+    )
     assert "mosquitto_passwords" in SERVICES["mosquitto"]["secrets"]
 
 

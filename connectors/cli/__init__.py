@@ -1,0 +1,5 @@
+"""The command line: ``linetwin``."""
+
+from connectors.cli.main import main
+
+__all__ = ["main"]

@@ -1,0 +1,40 @@
+"""``linetwin demo``: the product and its practice plant, with a page or as a headless story."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from connectors.cli.practice import PRACTICE_PLANT, PracticePlant
+from connectors.cli.serving import bound_socket, serve_runtime
+from connectors.runtime import Runtime
+from connectors.settings import Settings, load_settings
+from twin.plant import load_plant
+
+__all__ = ["STORY_FAULT", "demo_settings", "run_demo"]
+
+STORY_FAULT = "pick_place_2:bearing:0.3:4.5"
+"""The story: a head bearing begins to wear 0.3 h after the live start and fails at about 4.5 h."""
+
+
+def demo_settings(data: Path, port: int) -> Settings:
+    """The settings of a demo: everything on loopback, inside one directory."""
+    return load_settings(
+        plant=PRACTICE_PLANT, data=data / "run", port=port, clock="telemetry", workers=2
+    )
+
+
+def run_demo(*, seed: int, speed: float, data: Path, port: int, in_json: bool) -> None:
+    """Serve the demo until SIGINT or SIGTERM."""
+    settings = demo_settings(data, port)
+    plant = load_plant(PRACTICE_PLANT)
+    with bound_socket(settings.host, settings.port) as listener:
+        practice = PracticePlant(data, seed=seed, speed=speed, faults=(STORY_FAULT,))
+        runtime = Runtime(settings, plant, companion=practice, speed=speed, seed=seed)
+        if not in_json:
+            click.echo(
+                "The practice plant tells its story from the beginning. The first start takes "
+                "about a minute longer: it makes two weeks of history."
+            )
+        serve_runtime(runtime, settings, listener, in_json=in_json)

@@ -1,0 +1,150 @@
+"""What the asking commands need: the plant, as its file says it or as it was last calibrated."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from twin.engine import LiveState
+from twin.errors import NotFoundError
+from twin.plant import FailureForecast, Plant, load_plant
+
+if TYPE_CHECKING:
+    from connectors.store.ledger import Ledger
+    from maintenance.alerts import Alert, AlertEvent
+    from twin.scenarios import Comparison
+
+__all__ = ["Base", "act_on_alert", "alerts_of", "base_of", "compare_changes"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Base:
+    """The line that a question is asked about."""
+
+    plant: Plant
+    start: datetime
+    started: Mapping[str, int]
+    """Parts of each order that are launched already."""
+    forecasts: tuple[FailureForecast, ...]
+    version: str | None
+    """Of the calibration; None: the plant file's own numbers."""
+
+    @property
+    def state(self) -> LiveState:
+        """An empty line on which the orders have come this far."""
+        return LiveState(at=self.start, started=self.started)
+
+
+def base_of(file: Path, data: Path | None, start: datetime | None) -> Base:
+    """The plant of a file; with a data directory, as it was last calibrated and planned there.
+
+    Raises:
+        FileFaults: The plant file has faults.
+        NotFoundError: The data directory has no calibration.
+        StoreError: Its ledger cannot be read.
+    """
+    plant = load_plant(file)
+    if data is None:
+        return Base(
+            plant=plant, start=start or _first(plant), started={}, forecasts=(), version=None
+        )
+    from connectors.runtime.records import last_calibration, last_plan
+
+    ledger = _ledger_of(data)
+    try:
+        calibrated, planned = last_calibration(ledger, plant), last_plan(ledger)
+    finally:
+        ledger.close()
+    if calibrated is None:
+        raise NotFoundError(
+            f"{data} has no calibration yet; leave out --data, or run linetwin serve"
+        )
+    at, started, forecasts = planned or (calibrated.as_of, {}, ())
+    return Base(
+        plant=calibrated.plant,
+        start=start or at,
+        started=started,
+        forecasts=forecasts,
+        version=calibrated.version,
+    )
+
+
+def compare_changes(
+    base: Base, changes: Sequence[str], *, horizon_s: float, replications: int, seed: int
+) -> Comparison:
+    """The line with and without the changes, with its open orders."""
+    from twin.engine import open_jobs
+    from twin.scenarios import compare
+
+    return compare(
+        base.plant,
+        changes,
+        start=base.start,
+        horizon_s=horizon_s,
+        jobs=open_jobs(base.plant, base.started),
+        replications=replications,
+        seed=seed,
+    )
+
+
+def alerts_of(data: Path, state: str | None) -> dict[str, Any]:
+    """The alerts in the ledger of a data directory."""
+    from connectors.runtime.documents import alerts_document
+
+    ledger = _ledger_of(data)
+    try:
+        return alerts_document(_alerts(ledger), None, state)
+    finally:
+        ledger.close()
+
+
+def act_on_alert(
+    data: Path, alert_id: str, act: Literal["acknowledge", "clear"], who: str, why: str
+) -> dict[str, Any]:
+    """Acknowledge or clear an alert in the ledger; a running product sees it at its next forecast.
+
+    The act is dated by the ledger's newest entry where that is later than now, so that a plant
+    whose time is not the computer's keeps its order.
+
+    Raises:
+        NotFoundError: No such alert.
+        ConflictError: It is not in a state that allows this.
+    """
+    from connectors.runtime.documents import alerts_document
+    from maintenance.alerts import acknowledge, clear, find
+
+    ledger = _ledger_of(data)
+    try:
+        alert = find(_alerts(ledger), alert_id)
+        at = ledger.entries()[-1].at
+        event: AlertEvent = (
+            acknowledge(alert, who, at, why) if act == "acknowledge" else clear(alert, who, why, at)
+        )
+        ledger.append(at=at, kind="alert", subject=alert_id, who=who, why=why, body=event.as_dict())
+        document: dict[str, Any] = alerts_document([event.alert], None, None)["alerts"][0]
+        return document
+    finally:
+        ledger.close()
+
+
+def _alerts(ledger: Ledger) -> tuple[Alert, ...]:
+    from maintenance.alerts import AlertEvent, replay
+
+    return replay(AlertEvent.from_dict(row.body) for row in ledger.entries(kind="alert"))
+
+
+def _ledger_of(data: Path) -> Ledger:
+    from connectors.store.ledger import Ledger
+
+    file = data / "ledger.sqlite"
+    if not file.exists():
+        raise NotFoundError(f"there is no ledger in {data}; name a data directory with --data")
+    return Ledger(file)
+
+
+def _first(plant: Plant) -> datetime:
+    """When the first order is released; now, where there are no orders."""
+    return min((o.release_at for o in plant.orders.values()), default=datetime.now(UTC))

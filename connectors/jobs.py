@@ -1,0 +1,133 @@
+"""The work of the chain as steps: plain functions of their arguments, run in worker processes, safe to repeat."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from twin.engine import LiveState, simulate
+from twin.plant import FailureForecast, Plant
+from twin.telemetry import SampleBatch
+
+if TYPE_CHECKING:
+    from maintenance.forecast import Assessment, Model
+    from twin.calibration import CalibratedPlant
+    from twin.planning import ComponentDemand, Netting, PurchaseProposal
+    from twin.schedule import Schedule
+
+__all__ = [
+    "Plan",
+    "calibrate_step",
+    "forecast_step",
+    "plan_step",
+    "schedule_orders",
+    "train_step",
+]
+
+_DAY_S = 86_400.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """One pass of the planning kernel: schedule, simulated futures of it, demand, proposals."""
+
+    start: datetime
+    schedule: Schedule
+    violations: tuple[str, ...]
+    """What the independent checker refuses; empty when it agrees."""
+    demand: ComponentDemand
+    netting: Netting
+    proposals: tuple[PurchaseProposal, ...]
+
+
+def calibrate_step(
+    plant: Plant, batch: SampleBatch, as_of: datetime, window_start: datetime
+) -> CalibratedPlant:
+    """Fit the line's laws to its telemetry."""
+    from twin.calibration import calibrate
+
+    return calibrate(plant, batch, as_of=as_of, window_start=window_start)
+
+
+def train_step(plant: Plant, batch: SampleBatch, as_of: datetime) -> Model:
+    """Learn from the history how failures announce themselves."""
+    from maintenance.forecast import train
+
+    return train(plant, batch, as_of=as_of)
+
+
+def forecast_step(
+    plant: Plant, model: Model, batch: SampleBatch, as_of: datetime
+) -> tuple[Assessment, Model]:
+    """When each failure mode will strike, and the model moved on to where the next look begins."""
+    from maintenance.forecast import assess, carry_forward
+
+    assessment = assess(plant, model, batch, as_of=as_of)
+    return assessment, carry_forward(plant, model, batch, as_of=as_of)
+
+
+def schedule_orders(
+    plant: Plant,
+    *,
+    start: datetime,
+    state: LiveState | None = None,
+    forecasts: Sequence[FailureForecast] = (),
+    time_limit_s: float = 5.0,
+) -> tuple[Schedule, tuple[str, ...]]:
+    """The open orders in their best order, and what the independent checker says of it."""
+    from twin.schedule import build_problem, check, solve
+
+    started: Mapping[str, int] = state.started if state else {}
+    first = next((u for u in plant.work_units if not plant.upstream(u)), None)
+    unit = state.units.get(first) if state and first else None
+    problem = build_problem(
+        plant,
+        start=start,
+        progress=started,
+        forecasts=forecasts,
+        horizon=timedelta(days=plant.planning.horizon_d),
+        last_product=(unit.last_product or unit.product) if unit else None,
+        running=unit.order_id if unit else None,
+    )
+    schedule = solve(problem, time_limit_s=time_limit_s)
+    return schedule, check(problem, schedule)
+
+
+def plan_step(
+    plant: Plant,
+    state: LiveState | None,
+    forecasts: Sequence[FailureForecast],
+    start: datetime,
+    seed: int,
+    time_limit_s: float = 5.0,
+) -> Plan:
+    """Schedule the orders, play the schedule in many futures, and buy what they need."""
+    from twin.planning import component_demand, net, propose
+    from twin.schedule import schedule_jobs, schedule_maintenance
+
+    schedule, violations = schedule_orders(
+        plant, start=start, state=state, forecasts=forecasts, time_limit_s=time_limit_s
+    )
+    run = simulate(
+        plant,
+        start=start,
+        horizon_s=plant.planning.horizon_d * _DAY_S,
+        jobs=schedule_jobs(schedule),
+        replications=plant.planning.replications,
+        seed=seed,
+        state=state,
+        forecasts=forecasts,
+        maintenance=schedule_maintenance(schedule),
+        until_done=True,
+    )
+    demand = component_demand(plant, run, maintenance=schedule_maintenance(schedule))
+    return Plan(
+        start=start,
+        schedule=schedule,
+        violations=violations,
+        demand=demand,
+        netting=net(plant, demand, now=start),
+        proposals=propose(plant, demand, now=start, forecasts=forecasts),
+    )

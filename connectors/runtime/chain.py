@@ -1,0 +1,276 @@
+"""The chain kept going: calibrate, learn, forecast, alert, schedule, plan, again and again in plant time."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import connectors.runtime.documents as documents
+from connectors import jobs
+from connectors.runtime.board import Board, Step
+from connectors.runtime.desk import Desk
+from connectors.runtime.events import EventHub
+from connectors.runtime.records import (
+    proposal_decisions,
+    record_calibration,
+    record_plan,
+    with_approved_orders,
+)
+from connectors.store.ledger import Ledger
+from maintenance.alerts import AlertEvent, evaluate, replay
+from maintenance.forecast import Assessment
+from twin.calibration import live_state
+from twin.errors import DataError, LinetwinError
+from twin.plant import Plant, SignalId, SignalRole
+from twin.telemetry import Historian, SampleBatch
+
+__all__ = ["Chain", "Pace"]
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How often, and on how much history, in plant time."""
+
+    forecast_every: timedelta = timedelta(minutes=10)
+    plan_every: timedelta = timedelta(hours=1)
+    calibrate_every: timedelta = timedelta(hours=2)
+    learn_every: timedelta = timedelta(hours=24)
+    calibrate_window: timedelta = timedelta(days=14)
+    learn_window: timedelta = timedelta(days=28)
+
+
+_HOLD_UP = timedelta(hours=1)
+_OVERLAP = timedelta(minutes=30)
+"""Forecasts read from so long before where their model stands, for samples that came late."""
+
+
+class Chain:
+    """Runs the steps in worker processes, puts results on the board and decisions in the ledger."""
+
+    def __init__(
+        self,
+        plant: Plant,
+        *,
+        board: Board,
+        desk: Desk,
+        hub: EventHub,
+        historian: Historian,
+        ledger: Ledger,
+        pool: Executor,
+        now: Callable[[], datetime],
+        pace: Pace,
+        seed: int = 0,
+    ) -> None:
+        self._plant = plant
+        self._board = board
+        self._desk = desk
+        self._hub = hub
+        self._historian = historian
+        self._ledger = ledger
+        self._pool = pool
+        self._now = now
+        self._pace = pace
+        self._seed = seed
+        self._recent: list[Any] = []
+        self._replan = asyncio.Event()
+
+    async def run(self) -> None:
+        """Keep every link fresh until cancelled. A step that fails says so and is tried again."""
+        await asyncio.gather(
+            self._watch(),
+            self._keep("schedule", self._plan, self._pace.plan_every, wake=self._replan),
+        )
+
+    async def _watch(self) -> None:
+        """Calibration, learning and forecasts, in this order, each when it is due."""
+        due = dict.fromkeys(("calibration", "learning", "forecast"), self._now())
+        if self._board.calibrated is not None:
+            due["calibration"] = self._board.calibrated.as_of + self._pace.calibrate_every
+        while True:
+            if self._now() >= due["calibration"]:
+                done = await self._attempt("calibration", self._calibrate)
+                due["calibration"] = self._now() + (
+                    self._pace.calibrate_every if done else _HOLD_UP
+                )
+            if self._now() >= due["learning"]:
+                done = await self._attempt("forecast", self._learn)
+                due["learning"] = self._now() + (self._pace.learn_every if done else _HOLD_UP)
+            if self._now() >= due["forecast"] and self._board.model is not None:
+                await self._attempt("forecast", self._forecast)
+                due["forecast"] = self._now() + self._pace.forecast_every
+            await asyncio.sleep(0.1)
+
+    async def _keep(
+        self, name: str, step: Callable[[], Any], every: timedelta, *, wake: asyncio.Event
+    ) -> None:
+        due = self._now()
+        while True:
+            ready = self._board.calibrated is not None and self._board.forecasts is not None
+            if ready and (wake.is_set() or self._now() >= due):
+                wake.clear()
+                await self._attempt(name, step)
+                due = self._now() + every
+            await asyncio.sleep(0.1)
+
+    async def _attempt(self, name: str, step: Callable[[], Any]) -> bool:
+        before = self._board.steps[name]
+        self._board.step(name, Step(state="running", at=before.at, took_s=before.took_s))
+        begun = time.monotonic()
+        try:
+            detail = await step()
+        except LinetwinError as e:
+            logger.warning("%s: %s", name, e)
+            self._finish(name, "failed", begun, str(e))
+            return False
+        self._finish(name, "done", begun, detail)
+        return True
+
+    def _finish(self, name: str, state: Any, begun: float, detail: str) -> None:
+        took_s = round(time.monotonic() - begun, 3)
+        self._board.step(name, Step(state=state, at=self._now(), took_s=took_s, detail=detail))
+
+    async def _calibrate(self) -> str:
+        as_of = self._now()
+        start = as_of - self._pace.calibrate_window
+        batch = await self._read(_roles(self._plant, *_CALIBRATION), start, as_of)
+        calibrated = await self._work(jobs.calibrate_step, self._plant, batch, as_of, start)
+        why = f"fitted to {len(batch)} samples of {self._pace.calibrate_window.days} days"
+        await asyncio.to_thread(record_calibration, self._ledger, calibrated, why=why)
+        self._board.calibrated = calibrated
+        fitted = sum(e.n > 0 for e in calibrated.estimates)
+        return f"{fitted} of {len(calibrated.estimates)} numbers fitted to {len(batch)} samples"
+
+    async def _learn(self) -> str:
+        as_of = self._now()
+        signals = _roles(self._plant, *_CONDITION)
+        batch = await self._read(signals, as_of - self._pace.learn_window, as_of)
+        plant = self._board.calibrated.plant if self._board.calibrated else self._plant
+        self._board.model = await self._work(jobs.train_step, plant, batch, as_of)
+        return f"learned from {len(batch)} samples"
+
+    async def _forecast(self) -> str:
+        as_of = self._now()
+        signals = _roles(self._plant, *_CONDITION)
+        begin = self._board.need("model").memory.until - _OVERLAP
+        batch = await self._read(signals, begin, as_of)
+        plant = self._board.calibrated.plant if self._board.calibrated else self._plant
+        assessment, self._board.model = await self._work(
+            jobs.forecast_step, plant, self._board.model, batch, as_of
+        )
+        forecasts = assessment.forecasts
+        self._board.forecasts, self._board.forecasts_at = forecasts, as_of
+        kept = self._plant.maintenance.confirm
+        self._recent = [*self._recent[-(kept - 1) :], forecasts] if kept > 1 else [forecasts]
+        raised = await asyncio.to_thread(self._alert, assessment)
+        return f"{len(forecasts)} curves, {raised} alerts changed"
+
+    def _alert(self, assessment: Assessment) -> int:
+        """Evaluate alerts against the ledger's, where other processes may have acted meanwhile."""
+        rows = self._ledger.entries(kind="alert")
+        alerts = {a.alert_id: a for a in replay(AlertEvent.from_dict(row.body) for row in rows)}
+        events = evaluate(
+            alerts.values(),
+            [f for forecasts in self._recent for f in forecasts],
+            self._plant.maintenance,
+            now=assessment.as_of,
+            plant=self._plant,
+            repaired=assessment.repaired,
+            down=assessment.down,
+        )
+        for event in events:
+            alerts[event.alert.alert_id] = event.alert
+            self._ledger.append(
+                at=event.at,
+                kind="alert",
+                subject=event.alert.alert_id,
+                who=event.who,
+                why=event.why,
+                body=event.as_dict(),
+            )
+        changed = alerts != self._board.alerts
+        self._board.alerts = alerts
+        if changed:
+            self._hub.publish("alerts", self._desk.alerts(None))
+        if events:
+            self._replan.set()
+        return len(events)
+
+    async def _plan(self) -> str:
+        as_of = self._now()
+        calibrated, forecasts = self._board.need("calibrated"), self._board.need("forecasts")
+        batch = await self._read(_roles(self._plant, *_LIVE), as_of - timedelta(days=7), as_of)
+        state = await asyncio.to_thread(live_state, self._plant, batch, as_of=as_of)
+        self._board.state = state
+        decisions = await asyncio.to_thread(proposal_decisions, self._ledger)
+        plant = with_approved_orders(calibrated.plant, decisions)
+        self._board.step("demand", Step(state="running", at=self._board.steps["demand"].at))
+        begun = time.monotonic()
+        try:
+            plan = await self._work(jobs.plan_step, plant, state, forecasts, as_of, self._seed)
+        except LinetwinError as e:
+            self._finish("demand", "failed", begun, str(e))
+            raise
+        if plan.violations:
+            raise DataError(f"the checker refuses the schedule: {'; '.join(plan.violations)}")
+        self._board.plan = plan
+        schedule, proposals = self._desk.schedule(), self._desk.proposals()
+        await asyncio.to_thread(
+            record_plan,
+            self._ledger,
+            schedule,
+            proposals,
+            at=as_of,
+            calibration=calibrated.version,
+            started=state.started,
+            forecasts=forecasts,
+        )
+        self._hub.publish("proposals", proposals)
+        self._hub.publish("alerts", self._desk.alerts(None))
+        demand = documents.demand_document(self._plant, plan, as_of=as_of)
+        self._finish(
+            "demand",
+            "done",
+            begun,
+            f"{len(demand['items'])} items, {len(plan.proposals)} proposals",
+        )
+        return f"{schedule['status']}, {len(schedule['entries'])} orders, gap {schedule['gap']:.1%}"
+
+    async def _read(
+        self, signals: Sequence[SignalId], start: datetime, as_of: datetime
+    ) -> SampleBatch:
+        end = as_of + timedelta(microseconds=1)
+        return await asyncio.to_thread(self._historian.read, signals, start, end, as_of=as_of)
+
+    async def _work(self, step: Callable[..., Any], *arguments: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, step, *arguments)
+
+
+_COUNTS = (
+    SignalRole.STATE,
+    SignalRole.REASON,
+    SignalRole.FAULT,
+    SignalRole.PRODUCT,
+    SignalRole.GOOD_COUNT,
+    SignalRole.REJECT_COUNT,
+)
+_CALIBRATION = (*_COUNTS, SignalRole.PROCESS)
+_LIVE = (*_COUNTS, SignalRole.ORDER)
+_CONDITION = (
+    SignalRole.STATE,
+    SignalRole.REASON,
+    SignalRole.FAULT,
+    SignalRole.PRODUCT,
+    SignalRole.CONDITION,
+)
+
+
+def _roles(plant: Plant, *roles: SignalRole) -> list[SignalId]:
+    return [s for s, (_, _, signal) in plant.signals().items() if signal.role in roles]

@@ -1,0 +1,165 @@
+"""What people and the chain decide, to and from rows of the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from twin.calibration import CalibratedPlant, Estimate
+from twin.plant import FailureForecast, Plant, PurchaseOrder
+
+if TYPE_CHECKING:
+    from connectors.store.ledger import Entry, Ledger
+
+__all__ = [
+    "WHO",
+    "last_calibration",
+    "last_plan",
+    "proposal_decisions",
+    "record_calibration",
+    "record_plan",
+    "with_approved_orders",
+]
+
+WHO = "linetwin"
+"""Who, where the chain decides by itself."""
+
+
+def record_calibration(ledger: Ledger, calibrated: CalibratedPlant, *, why: str) -> None:
+    """Write a calibration that is now in force, with its evidence."""
+    body = {
+        "as_of": calibrated.as_of.isoformat(),
+        "window_start": calibrated.window_start.isoformat(),
+        "work_units": calibrated.plant.model_dump(mode="json", include={"work_units"})[
+            "work_units"
+        ],
+        "estimates": [
+            {name: getattr(e, name) for name in Estimate.__dataclass_fields__}
+            for e in calibrated.estimates
+        ],
+        "notes": list(calibrated.notes),
+    }
+    ledger.append(
+        at=calibrated.as_of,
+        kind="calibration",
+        subject=calibrated.version,
+        who=WHO,
+        why=why,
+        body=body,
+    )
+
+
+def last_calibration(ledger: Ledger, nominal: Plant) -> CalibratedPlant | None:
+    """The calibration in force, laid over the plant file as it is now; None when there is none."""
+    entry = _last(ledger, "calibration")
+    if entry is None:
+        return None
+    body = entry.body
+    document = nominal.model_dump(mode="json")
+    for name, unit in document["work_units"].items():
+        _lay_over(unit, body["work_units"].get(name, {}))
+    return CalibratedPlant(
+        plant=Plant.model_validate(document),
+        nominal=nominal,
+        as_of=datetime.fromisoformat(body["as_of"]),
+        window_start=datetime.fromisoformat(body["window_start"]),
+        estimates=tuple(Estimate(**e) for e in body["estimates"]),
+        version=entry.subject,
+        notes=tuple(body["notes"]),
+    )
+
+
+def _lay_over(unit: dict[str, Any], fitted: Mapping[str, Any]) -> None:
+    """Put the fitted laws of a unit in the place of the nominal ones; the rest stays the file's."""
+    for product in unit["cycle_time"]:
+        unit["cycle_time"][product] = fitted.get("cycle_time", {}).get(
+            product, unit["cycle_time"][product]
+        )
+    for mode_id, mode in unit["failure_modes"].items():
+        laws = fitted.get("failure_modes", {}).get(mode_id, {})
+        mode.update({key: laws[key] for key in ("time_to_failure", "repair") if key in laws})
+    if unit["defects"] is not None:
+        unit["defects"] = fitted.get("defects") or unit["defects"]
+
+
+def record_plan(
+    ledger: Ledger,
+    schedule: Mapping[str, Any],
+    proposals: Mapping[str, Any],
+    *,
+    at: datetime,
+    calibration: str,
+    started: Mapping[str, int],
+    forecasts: tuple[FailureForecast, ...],
+) -> None:
+    """Write a schedule and its proposals with what they were made from."""
+    body = {
+        "calibration": calibration,
+        "started": dict(started),
+        "forecasts": [
+            {
+                "work_unit": f.work_unit,
+                "failure_mode": f.failure_mode,
+                "made_at": f.made_at.isoformat(),
+                "horizon_h": list(f.horizon_h),
+                "probability": list(f.probability),
+                "model": f.model,
+                "evidence": dict(f.evidence),
+            }
+            for f in forecasts
+        ],
+        "schedule": {key: schedule[key] for key in ("status", "objective", "bound", "gap")}
+        | {"orders": [entry["order_id"] for entry in schedule["entries"]]},
+        "proposals": [p["proposal_id"] for p in proposals["proposals"]],
+    }
+    ledger.append(
+        at=at, kind="plan", subject=at.isoformat(), who=WHO, why="the plan in force", body=body
+    )
+
+
+def last_plan(
+    ledger: Ledger,
+) -> tuple[datetime, Mapping[str, int], tuple[FailureForecast, ...]] | None:
+    """Instant, orders' progress and forecasts of the last plan; None when there is none."""
+    entry = _last(ledger, "plan")
+    if entry is None:
+        return None
+    forecasts = tuple(
+        FailureForecast(
+            **{
+                **f,
+                "made_at": datetime.fromisoformat(f["made_at"]),
+                "horizon_h": tuple(f["horizon_h"]),
+                "probability": tuple(f["probability"]),
+            }
+        )
+        for f in entry.body["forecasts"]
+    )
+    return datetime.fromisoformat(entry.subject), entry.body["started"], forecasts
+
+
+def _last(ledger: Ledger, kind: str) -> Entry | None:
+    entries = ledger.entries(kind=kind)
+    return entries[-1] if entries else None
+
+
+def proposal_decisions(ledger: Ledger) -> dict[str, dict[str, Any]]:
+    """The decided proposals as documents, by id."""
+    return {entry.subject: dict(entry.body) for entry in ledger.entries(kind="proposal")}
+
+
+def with_approved_orders(plant: Plant, decisions: Mapping[str, Mapping[str, Any]]) -> Plant:
+    """The plant with every approved proposal as an open purchase order."""
+    approved = {
+        proposal_id: PurchaseOrder(
+            purchase_order_id=proposal_id,
+            item_id=p["item_id"],
+            supplier_id=p["supplier_id"],
+            quantity=p["quantity"],
+            due_at=datetime.fromisoformat(p["due_at"]),
+        )
+        for proposal_id, p in decisions.items()
+        if p["state"] == "approved" and p["item_id"] in plant.items
+    }
+    return plant.model_copy(update={"purchase_orders": {**plant.purchase_orders, **approved}})

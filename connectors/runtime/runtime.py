@@ -1,0 +1,335 @@
+"""The composition root: stores, sources, chain and desk put together, started and stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import multiprocessing
+import os
+from collections.abc import Mapping
+from concurrent.futures import Executor
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import parse_qs, quote, urlsplit, urlunsplit
+
+from connectors.field.clock import WallClock
+from connectors.runtime.board import Board, Step
+from connectors.runtime.desk import Desk
+from connectors.runtime.events import EventHub
+from connectors.runtime.line import LineView
+from connectors.runtime.pool import spawn_pool
+from connectors.runtime.records import last_calibration
+from connectors.runtime.whatif import WhatIfJobs
+from connectors.settings import Settings
+from twin.errors import NotReadyError, StoreError
+from twin.plant import Plant
+from twin.telemetry import from_us
+
+if TYPE_CHECKING:
+    from connectors.pipeline.ingest import Ingest, SourceStatus
+    from connectors.runtime.chain import Pace
+    from connectors.store.ledger import Ledger
+    from twin.telemetry import Historian
+
+__all__ = ["Companion", "Runtime", "open_stores"]
+
+logger = logging.getLogger(__name__)
+
+_LINE_EVERY_S = 0.5
+
+
+class Companion(Protocol):
+    """What the demo adds around the product: a plant to practise on."""
+
+    async def prepare(self, pool: Executor) -> None:
+        """Before the stores are opened."""
+        ...
+
+    async def source_urls(self) -> Mapping[str, str]:
+        """Where the sources are, once they listen."""
+        ...
+
+    async def subscribed(self) -> None:
+        """Every source is subscribed."""
+        ...
+
+    async def end(self) -> None:
+        """The product has stopped listening."""
+        ...
+
+
+class Runtime:
+    """One running product. ``desk`` answers from the beginning; ``run`` fills it with life."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        plant: Plant,
+        *,
+        pace: Pace | None = None,
+        speed: float = 1.0,
+        companion: Companion | None = None,
+        seed: int = 0,
+    ) -> None:
+        self._settings = settings
+        self._plant = plant
+        self._pace = pace
+        self._companion = companion
+        self._seed = seed
+        self._historian: Historian | None = None
+        self._ledger: Ledger | None = None
+        self._ingest: Ingest | None = None
+        self._pool = spawn_pool(settings.workers)
+        self._line = LineView(plant)
+        self._wall = WallClock()
+        self.hub = EventHub()
+        self.board = Board()
+        self.whatif = WhatIfJobs(self.hub, executor=lambda: self._pool, now=self.now)
+        self.desk = Desk(
+            plant,
+            board=self.board,
+            line=self._line,
+            hub=self.hub,
+            whatif=self.whatif,
+            now=self.now,
+            sources=self.sources,
+            historian=self._open_historian,
+            ledger=self._open_ledger,
+            speed=speed,
+            version=version("linetwin"),
+        )
+        self.board.told = self._tell_health
+
+    def now(self) -> datetime:
+        """Plant time, by the clock that the settings name."""
+        if self._settings.clock == "wall":
+            return self._wall.now()
+        newest = self._line.measured_us
+        if newest == 0:
+            raise NotReadyError("plant time is not known before the first sample; ask again soon")
+        return from_us(newest)
+
+    def sources(self) -> list[dict[str, Any]]:
+        """How every source is doing."""
+        return [] if self._ingest is None else [_source(s) for s in self._ingest.status()]
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Open the stores, listen to the sources and keep the chain going until ``stopping``.
+
+        Raises:
+            StoreError: The data directory or a server cannot be used.
+            SourceError: The practice plant did not come up.
+        """
+        self.hub.open()
+        try:
+            await _unless(stopping, self._start())
+            if self._ingest is None or stopping.is_set():
+                return
+            await self._live(stopping)
+        finally:
+            await self._close()
+
+    async def _start(self) -> None:
+        self.board.step("history", Step(state="running"))
+        if self._companion is not None:
+            await self._companion.prepare(self._pool)
+        self._historian, self._ledger = await asyncio.to_thread(open_stores, self._settings)
+        await asyncio.to_thread(self._restore)
+        urls = dict(self._settings.source_urls)
+        if self._companion is not None:
+            urls |= await self._companion.source_urls()
+        self._ingest = self._make_ingest(urls)
+
+    def _restore(self) -> None:
+        """What the stores already know: newest samples, last calibration."""
+        historian, ledger = self._open_historian(), self._open_ledger()
+        self._line.observe(historian.latest())
+        self.board.calibrated = last_calibration(ledger, self._plant)
+        done = self.now() if self._settings.clock == "wall" or self._line.measured_us else None
+        detail = f"{historian.count()} samples stored"
+        self.board.step("history", Step(state="done", at=done, detail=detail))
+        calibrated = self.board.calibrated
+        if calibrated is not None:
+            detail = f"calibration {calibrated.version} from the ledger"
+            self.board.step("calibration", Step(state="done", at=calibrated.as_of, detail=detail))
+
+    def _make_ingest(self, urls: Mapping[str, str]) -> Ingest:
+        from connectors.field.sources import live_sources
+        from connectors.pipeline.ingest import Ingest
+
+        found = {name: urls.get(name, source.url) for name, source in self._plant.sources.items()}
+        sources = live_sources(self._plant, {name: self._with_user(u) for name, u in found.items()})
+        return Ingest(
+            self._plant, self._open_historian(), sources, clock=self, on_batch=self._line.observe
+        )
+
+    def _with_user(self, url: str) -> str:
+        """The URL of a broker with the user and password of the settings."""
+        parts, user = urlsplit(url), self._settings.mqtt_user
+        if user is None or not parts.scheme.startswith("mqtt") or "@" in parts.netloc:
+            return url
+        file = self._settings.mqtt_password_file
+        password = f":{quote(_secret(file), safe='')}" if file else ""
+        return urlunsplit(parts._replace(netloc=f"{quote(user, safe='')}{password}@{parts.netloc}"))
+
+    async def _live(self, stopping: asyncio.Event) -> None:
+        assert self._ingest is not None  # noqa: S101  set by _start
+        listening = asyncio.create_task(self._ingest.run())
+        tasks = [
+            asyncio.create_task(self._tell_line()),
+            asyncio.create_task(self._keep_chain()),
+            asyncio.create_task(self._announce()),
+        ]
+        try:
+            await _unless(
+                stopping, asyncio.wait((listening, *tasks), return_when="FIRST_EXCEPTION")
+            )
+            for task in (listening, *tasks):
+                if task.done() and task.exception() is not None:
+                    task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self._ingest.stop()
+            await asyncio.gather(listening, return_exceptions=True)
+
+    async def _announce(self) -> None:
+        assert self._ingest is not None  # noqa: S101
+        await self._ingest.subscribed()
+        if self._companion is not None:
+            await self._companion.subscribed()
+
+    async def _keep_chain(self) -> None:
+        from connectors.runtime.chain import Chain, Pace
+
+        while self._settings.clock == "telemetry" and self._line.measured_us == 0:
+            await asyncio.sleep(0.1)
+        chain = Chain(
+            self._plant,
+            board=self.board,
+            desk=self.desk,
+            hub=self.hub,
+            historian=self._open_historian(),
+            ledger=self._open_ledger(),
+            pool=self._pool,
+            now=self.now,
+            pace=self._pace or Pace(),
+            seed=self._seed,
+        )
+        await chain.run()
+
+    async def _tell_line(self) -> None:
+        told = 0
+        while True:
+            newest = self._line.measured_us
+            if newest > told:
+                told = newest
+                self.hub.publish("line", self.desk.line())
+            await asyncio.sleep(_LINE_EVERY_S)
+
+    def _tell_health(self) -> None:
+        self.hub.publish("health", self.desk.health())
+
+    async def _close(self) -> None:
+        self.hub.close()
+        self.whatif.close()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        for process in multiprocessing.active_children():
+            process.terminate()
+        if self._companion is not None:
+            await self._companion.end()
+        if self._historian is not None:
+            await asyncio.to_thread(self._historian.close)
+        if self._ledger is not None:
+            await asyncio.to_thread(self._ledger.close)
+
+    def _open_historian(self) -> Historian:
+        if self._historian is None:
+            raise NotReadyError("the telemetry store is being opened; ask again soon")
+        return self._historian
+
+    def _open_ledger(self) -> Ledger:
+        if self._ledger is None:
+            raise NotReadyError("the ledger is being opened; ask again soon")
+        return self._ledger
+
+
+def open_stores(settings: Settings) -> tuple[Historian, Ledger]:
+    """The historian and the ledger that the settings name.
+
+    Raises:
+        StoreError: One of them cannot be opened.
+    """
+    from connectors.store.ledger import Ledger
+    from connectors.store.open import open_historian
+
+    make_data_directory(settings.data)
+    if settings.historian_url:
+        parts = urlsplit(settings.historian_url)
+        query = parse_qs(parts.query)
+        historian = open_historian(
+            urlunsplit(parts._replace(query="")),
+            org=query.get("org", ["linetwin"])[0],
+            bucket=query.get("bucket", ["telemetry"])[0],
+            token=_secret(settings.historian_token_file) if settings.historian_token_file else "",
+        )
+    else:
+        historian = open_historian(settings.data / "telemetry.duckdb")
+    try:
+        return historian, Ledger(settings.ledger_url or ledger_url(settings.data))
+    except StoreError:
+        historian.close()
+        raise
+
+
+def ledger_url(data: Path) -> str:
+    """The default ledger of a data directory."""
+    return f"sqlite:///{data / 'ledger.sqlite'}"
+
+
+def make_data_directory(data: Path) -> None:
+    """Make sure that the directory is there and can be written to.
+
+    Raises:
+        StoreError: It cannot.
+    """
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+    except OSError as e:
+        raise StoreError(f"data directory {data}: {e.strerror}; name another with --data") from e
+    if not os.access(data, os.W_OK | os.X_OK):
+        raise StoreError(f"data directory {data} cannot be written to; name another with --data")
+
+
+def _secret(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except OSError as e:
+        raise StoreError(f"secret file {file}: {e.strerror}; check its path and its owner") from e
+
+
+def _source(health: SourceStatus) -> dict[str, Any]:
+    last = health.last_at
+    return {
+        **{
+            key: getattr(health, key)
+            for key in ("name", "connected", "received", "stored", "duplicates", "error")
+        },
+        "kind": health.kind,
+        "last_at": last.astimezone(UTC).isoformat() if last else None,
+    }
+
+
+async def _unless(stopping: asyncio.Event, work: Any) -> None:
+    """Do the work, or leave it when it is time to stop; its exception is raised."""
+    task, stop = asyncio.ensure_future(work), asyncio.ensure_future(stopping.wait())
+    await asyncio.wait((task, stop), return_when=asyncio.FIRST_COMPLETED)
+    stop.cancel()
+    if task.done():
+        task.result()
+    else:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

@@ -1,0 +1,174 @@
+"""What-if questions as jobs: queued, with progress, cancelled on request, answered once."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import CancelledError, Executor, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+from connectors.runtime.documents import at, comparison_document
+from connectors.runtime.events import EventHub
+from twin.engine import open_jobs
+from twin.errors import ConflictError, LinetwinError, NotFoundError
+
+if TYPE_CHECKING:
+    from twin.engine import LiveState
+    from twin.plant import Plant
+
+__all__ = ["WhatIfJobs"]
+
+_KEPT = 200
+_OVER = ("done", "failed", "cancelled")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Job:
+    job_id: str
+    state: Literal["queued", "running", "done", "failed", "cancelled"] = "queued"
+    progress: float = 0.0
+    submitted_at: datetime
+    finished_at: datetime | None = None
+    result: dict[str, Any] | None = None
+    error: str | None = None
+    cancelled: threading.Event = field(default_factory=threading.Event)
+
+    def document(self) -> dict[str, Any]:
+        return {
+            "job_id": self.job_id,
+            "kind": "whatif",
+            "state": self.state,
+            "progress": self.progress,
+            "submitted_at": at(self.submitted_at),
+            "finished_at": at(self.finished_at) if self.finished_at else None,
+            "result": self.result,
+            "error": self.error,
+        }
+
+
+class WhatIfJobs:
+    """One comparison at a time, its replications in worker processes."""
+
+    def __init__(
+        self, hub: EventHub, *, executor: Callable[[], Executor], now: Callable[[], datetime]
+    ) -> None:
+        self._hub = hub
+        self._executor = executor
+        self._now = now
+        self._lock = threading.Lock()
+        self._jobs: dict[str, _Job] = {}
+        self._numbers = itertools.count(1)
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="whatif")
+
+    def submit(
+        self,
+        plant: Plant,
+        changes: Sequence[str],
+        *,
+        start: datetime,
+        state: LiveState | None,
+        horizon_h: float,
+        replications: int,
+        seed: int,
+    ) -> dict[str, Any]:
+        """Queue a comparison; the job's document.
+
+        Raises:
+            DataError, FileFaults: A change cannot be read or made; nothing was queued.
+        """
+        from twin.scenarios import apply_changes, parse_change
+
+        parsed = [parse_change(text) for text in changes]
+        apply_changes(plant, parsed)
+        job = _Job(job_id=f"whatif-{next(self._numbers)}", submitted_at=self._now())
+        self._put(job)
+
+        def work() -> None:
+            self._run(
+                job.job_id,
+                plant=plant,
+                changes=parsed,
+                start=state.at if state else start,
+                state=state,
+                horizon_s=horizon_h * 3600.0,
+                replications=replications,
+                seed=seed,
+            )
+
+        self._thread.submit(work)
+        return job.document()
+
+    def documents(self) -> list[dict[str, Any]]:
+        """All jobs, newest first."""
+        with self._lock:
+            return [job.document() for job in reversed(self._jobs.values())]
+
+    def document(self, job_id: str) -> dict[str, Any]:
+        """One job."""
+        return self._find(job_id).document()
+
+    def cancel(self, job_id: str) -> dict[str, Any]:
+        """Stop a job."""
+        job = self._find(job_id)
+        if job.state in _OVER:
+            raise ConflictError(f"job {job_id} is {job.state} already")
+        job.cancelled.set()
+        if job.state == "queued":
+            job = replace(job, state="cancelled", finished_at=self._now())
+            self._put(job)
+        return job.document()
+
+    def close(self) -> None:
+        """Cancel everything."""
+        for job in list(self._jobs.values()):
+            job.cancelled.set()
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def _run(self, job_id: str, *, changes: Any, plant: Plant, **arguments: Any) -> None:
+        from twin.scenarios import compare
+
+        job = self._find(job_id)
+        if job.cancelled.is_set():
+            return
+        self._put(replace(job, state="running"))
+        try:
+            comparison = compare(
+                plant,
+                changes,
+                jobs=open_jobs(plant, arguments["state"].started if arguments["state"] else None),
+                executor=self._executor(),
+                progress=lambda share: self._progress(job_id, share),
+                cancelled=job.cancelled.is_set,
+                **arguments,
+            )
+            end = replace(
+                self._find(job_id),
+                state="done",
+                progress=1.0,
+                result=comparison_document(comparison),
+            )
+        except CancelledError:
+            end = replace(self._find(job_id), state="cancelled")
+        except (LinetwinError, RuntimeError) as e:
+            end = replace(self._find(job_id), state="failed", error=str(e))
+        self._put(replace(end, finished_at=self._now()))
+
+    def _progress(self, job_id: str, share: float) -> None:
+        self._put(replace(self._find(job_id), progress=share))
+
+    def _find(self, job_id: str) -> _Job:
+        with self._lock:
+            try:
+                return self._jobs[job_id]
+            except KeyError:
+                raise NotFoundError(f'no job "{job_id}"') from None
+
+    def _put(self, job: _Job) -> None:
+        with self._lock:
+            self._jobs[job.job_id] = job
+            while len(self._jobs) > _KEPT:
+                del self._jobs[next(iter(self._jobs))]
+        self._hub.publish("job", job.document(), key=job.job_id, over=job.state in _OVER)
