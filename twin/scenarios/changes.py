@@ -30,13 +30,12 @@ class Change:
     value: float | str
 
     def __str__(self) -> str:
-        if self.op == "set":
-            sign = "=" if isinstance(self.value, float) and self.value < 0 else ""
-            return f"{self.path}={sign}{_shown(self.value)}"
+        text = str(self.value).removesuffix(".0")
         if self.op == "multiply":
-            return f"{self.path}=*{_shown(self.value)}"
-        text = _shown(self.value)
-        return f"{self.path}={text if text.startswith('-') else '+' + text}"
+            return f"{self.path}=*{text}"
+        if self.op == "add":
+            return f"{self.path}={'' if text.startswith('-') else '+'}{text}"
+        return f"{self.path}={'=' if text[:1] in '=+-*' else ''}{text}"
 
 
 def parse_change(text: str) -> Change:
@@ -67,10 +66,6 @@ def parse_change(text: str) -> Change:
     return Change(path=path, op="set", value=_value(right))
 
 
-def _shown(value: float | str) -> str:
-    return f"{value:.15g}" if isinstance(value, float) else value
-
-
 def _value(text: str) -> float | str:
     try:
         return float(text)
@@ -99,10 +94,6 @@ def apply_changes(plant: Plant, changes: Sequence[Change | str]) -> Plant:
         FileFaults: Everything that is wrong: an unknown path, a value that does not fit, a
             parameter outside its low..high.
         DataError: A text is not a change.
-
-    Example:
-        >>> apply_changes.__name__
-        'apply_changes'
     """
     document = plant.model_dump()
     faults: list[Fault] = []

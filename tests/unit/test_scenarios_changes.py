@@ -1,0 +1,110 @@
+"""Changes as people write them, applied as strictly as a plant file is read."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.engine_lab import practice
+from twin.errors import DataError, FileFaults
+from twin.plant import Plant
+from twin.scenarios import Change, apply_changes, parse_change
+
+
+@pytest.fixture(scope="module")
+def line() -> Plant:
+    return practice()
+
+
+@pytest.mark.parametrize(
+    ("text", "op", "value"),
+    [
+        ("a.b=245", "set", 245.0),
+        ("a.b = +3", "add", 3.0),
+        ("a.b=-3.5", "add", -3.5),
+        ("a.b=*1.1", "multiply", 1.1),
+        ("a.b==-3", "set", -3.0),
+        ("a.b=night", "set", "night"),
+    ],
+)
+def test_a_change_says_path_operation_and_value(text: str, op: str, value: float | str) -> None:
+    change = parse_change(text)
+    assert (change.path, change.op, change.value) == ("a.b", op, value)
+
+
+@given(
+    st.sampled_from(["set", "add", "multiply"]),
+    st.floats(-1e6, 1e6, allow_nan=False).map(lambda x: round(x, 3)),
+)
+def test_a_change_reads_back_what_it_writes(op: str, value: float) -> None:
+    change = Change(path="station.reflow.x", op=op, value=value)
+    assert parse_change(str(change)) == change
+
+
+@pytest.mark.parametrize("text", ["", "a.b", "=3", "a.b=", "a.b=*x", "a.b=+x"])
+def test_what_is_not_a_change_is_refused_with_the_way_to_write_one(text: str) -> None:
+    with pytest.raises(DataError, match="path=value"):
+        parse_change(text)
+
+
+def test_the_long_path_and_the_short_one_mean_the_same(line: Plant) -> None:
+    long = apply_changes(line, ["work_units.reflow.parameters.peak_temperature.value=+3"])
+    short = apply_changes(line, ["station.reflow.peak_temperature=+3"])
+    assert long == short
+    assert short.work_units["reflow"].parameters["peak_temperature"].value == 247.0
+
+
+def test_a_parameter_moves_the_power_of_its_unit(line: Plant) -> None:
+    power = apply_changes(line, ["station.reflow.peak_temperature=+3"]).work_units["reflow"].power
+    assert power.production_w == 14_500 + 3 * 62
+    assert power.idle_w == 9_800 + 3 * 62
+    assert power.off_w == 980
+
+
+def test_buffers_laws_and_crews_can_be_changed(line: Plant) -> None:
+    changed = apply_changes(
+        line,
+        [
+            "buffer.aoi_in.capacity=12",
+            "buffer.spi_in.capacity=*1.5",
+            "station.printer.cycle_time=*0.5",
+            "station.packing.failure_modes.bearing.time_to_failure.shape=2",
+            "maintenance.crews=2",
+        ],
+    )
+    assert changed.storage_zones["aoi_in"].capacity == 12
+    assert changed.storage_zones["spi_in"].capacity == 6
+    law = line.work_units["printer"].cycle_law("FG-GW10")
+    assert changed.work_units["printer"].cycle_law("FG-GW10") == law.scaled(0.5)
+    bearing = changed.work_units["packing"].failure_modes["bearing"].time_to_failure
+    assert bearing.model_dump()["shape"] == 2.0
+    assert changed.maintenance.crews == 2
+
+
+def test_no_change_is_the_same_plant(line: Plant) -> None:
+    assert apply_changes(line, []) == line
+
+
+def test_every_fault_is_reported_at_once_and_the_plant_is_left_alone(line: Plant) -> None:
+    with pytest.raises(FileFaults) as refused:
+        apply_changes(
+            line,
+            [
+                "station.reflow.peak_temperature=+30",
+                "buffer.nope.capacity=3",
+                "station.aoi.cycle_time=+3",
+                "buffer.aoi_in.capacity=*1.07",
+                "station.reflow=3",
+                "station.printer.name=+1",
+            ],
+        )
+    text = str(refused.value)
+    for part in ("low and high", "no nope", "multiply it", "6.42", "not one value", "no number"):
+        assert part in text
+    assert len(refused.value.faults) == 6
+
+
+def test_a_name_that_the_plant_does_not_have_is_refused(line: Plant) -> None:
+    with pytest.raises(FileFaults, match='calendar "night" is not known; use one of two_shift'):
+        apply_changes(line, ["station.spi.calendar=night"])
