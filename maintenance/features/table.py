@@ -21,7 +21,15 @@ from maintenance.features.lives import (
 from twin.plant import Plant
 from twin.telemetry import SampleBatch
 
-__all__ = ["BASELINE_H", "LEVEL_H", "SLOPES_H", "FeatureTable", "feature_table", "life_features"]
+__all__ = [
+    "BASELINE_H",
+    "LEVEL_H",
+    "SLOPES_H",
+    "FeatureTable",
+    "feature_table",
+    "life_features",
+    "life_table",
+]
 
 BASELINE_H = 3.0
 """The baseline is the median over this much of the start of a life. [h]"""
