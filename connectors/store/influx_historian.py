@@ -71,6 +71,7 @@ class InfluxHistorian:
         self._url, self._org, self._bucket = url.rstrip("/"), org, bucket
         self._timeout = urllib3.Timeout(total=timeout_s)
         self._writing = threading.Lock()
+        self._exchange = threading.Lock()
         milliseconds = int(timeout_s * 1000)
         self._client: Any = InfluxDBClient(self._url, token, org=org, timeout=milliseconds)
         self._write_api: Any = self._client.write_api(write_options=SYNCHRONOUS)
@@ -175,13 +176,16 @@ class InfluxHistorian:
 
     def _write(self, batch: SampleBatch) -> None:
         lines = _lines(batch)
-        for i in range(0, len(lines), _LINES_A_WRITE):
-            self._write_api.write(
-                self._bucket,
-                self._org,
-                "\n".join(lines[i : i + _LINES_A_WRITE]).encode(),
-                write_precision=WritePrecision.US,
-            )
+        bodies = [
+            "\n".join(lines[i : i + _LINES_A_WRITE]).encode()
+            for i in range(0, len(lines), _LINES_A_WRITE)
+        ]
+        # A read during a write would see points with some of their fields.
+        with self._exchange:
+            for body in bodies:
+                self._write_api.write(
+                    self._bucket, self._org, body, write_precision=WritePrecision.US
+                )
 
     def _pages(
         self,
@@ -209,14 +213,15 @@ class InfluxHistorian:
         database, _, policy = self._bucket.partition("/")
         fields = {"db": database, "q": query, "epoch": "u"} | ({"rp": policy} if policy else {})
         api = self._client.api_client
-        response = api.rest_client.pool_manager.request(
-            "POST",
-            f"{self._url}/query",
-            fields=fields,
-            encode_multipart=False,
-            headers={"Accept": "application/json", **api.default_headers},
-            timeout=self._timeout,
-        )
+        with self._exchange:
+            response = api.rest_client.pool_manager.request(
+                "POST",
+                f"{self._url}/query",
+                fields=fields,
+                encode_multipart=False,
+                headers={"Accept": "application/json", **api.default_headers},
+                timeout=self._timeout,
+            )
         if response.status != 200:
             raise StoreError(f"HTTP {response.status} {_message(response.data)}")
         answer = json.loads(response.data)
@@ -269,7 +274,11 @@ def _fields(value: float, text: str | None) -> str:
     return f'{number}text="{escaped}",'
 
 
-def _batch(name: SignalId, rows: list[list[Any]]) -> SampleBatch:
+def _batch(name: SignalId, points: list[list[Any]]) -> SampleBatch:
+    # Without quality or available_us: another process is writing it at this moment.
+    rows = [row for row in points if row[4] is not None and row[5] is not None]
+    if not rows:
+        return SampleBatch.empty()
     time, value, text, infinite, quality, available = zip(*rows, strict=True)
     number = np.array(value, np.float64)  # None becomes NaN
     sign = np.array(infinite, np.float64)

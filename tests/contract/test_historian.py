@@ -15,6 +15,7 @@ from twin.plant.signals import SignalId
 from twin.telemetry import Historian, Quality, Sample, SampleBatch
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+NOON_US = 1_772_452_800_000_000
 DAY = timedelta(days=1)
 SECOND = timedelta(seconds=1)
 SPEED = SignalId("works/smt/line1/printer/speed")
@@ -238,8 +239,8 @@ def _columns(first: int, rows: int, signals: int = 50) -> SampleBatch:
         code=(row % signals).astype(np.int32),
         value=row.astype(np.float64),
         text=np.full(rows, None, np.object_),
-        measured_us=1_772_452_800_000_000 + row * 1000,
-        available_us=1_772_452_800_000_000 + row * 1000,
+        measured_us=NOON_US + row * 1000,
+        available_us=NOON_US + row * 1000,
         quality=np.zeros(rows, np.int8),
     )
 
@@ -264,16 +265,21 @@ def test_hc26_a_name_without_rows_is_not_a_signal(historian: Historian) -> None:
     assert latest(historian) == [at(1, 1.0)]
 
 
-def test_hc27_reads_during_writes_see_whole_batches(historian: Historian) -> None:
-    faults: list[str] = []
+def test_hc27_reads_during_writes_see_ever_more_of_the_truth(historian: Historian) -> None:
+    seen: list[int] = []
+    faults: list[object] = []
     done = threading.Event()
 
     def look() -> None:
-        while not done.is_set():
-            rows = len(historian.read(None, NOON, NOON + DAY))
-            historian.latest()
-            if rows % 500:
-                faults.append(f"{rows} rows")
+        try:
+            while not done.is_set():
+                batch = historian.read(None, NOON, NOON + DAY)
+                seen.append(len(batch))
+                historian.latest()
+                if not np.array_equal(batch.value * 1000, batch.measured_us - NOON_US):
+                    faults.append("a row with the value of another")
+        except Exception as e:  # noqa: BLE001  a thread's error is the test's
+            faults.append(e)
 
     reader = threading.Thread(target=look)
     reader.start()
@@ -284,6 +290,7 @@ def test_hc27_reads_during_writes_see_whole_batches(historian: Historian) -> Non
         reader.join()
     assert stored == [500] * 12
     assert faults == []
+    assert seen == sorted(seen)
 
 
 def test_hc28_writers_at_once_lose_and_repeat_nothing(historian: Historian) -> None:

@@ -6,6 +6,7 @@ import os
 import resource
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -93,6 +94,26 @@ def test_a_second_process_is_refused_in_one_line(path: Path) -> None:
     assert out.startswith(f"{path}: in use by another process: ")
     assert f"PID {os.getpid()}" in out
     assert out.count("\n") == 1
+
+
+def test_reads_during_writes_see_whole_batches_only(path: Path) -> None:
+    seen: list[int] = []
+    done = threading.Event()
+
+    def look(store: DuckdbHistorian) -> None:
+        while not done.is_set():
+            seen.append(len(store.read(None, EPOCH, FAR_AHEAD)))
+
+    with opened(path) as store:
+        reader = threading.Thread(target=look, args=(store,))
+        reader.start()
+        for i in range(30):
+            store.append(columns(i * 500, 500))
+        done.set()
+        reader.join()
+        seen.append(store.count())
+    assert seen[-1] == 15_000
+    assert [rows for rows in seen if rows % 500] == []
 
 
 _APPENDER = """

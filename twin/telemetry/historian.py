@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
@@ -81,14 +82,16 @@ class MemoryHistorian:
     def __init__(self) -> None:
         self._batches: list[SampleBatch] = []
         self._seen: set[tuple[SignalId, int]] = set()
+        self._writing = threading.Lock()
 
     def append(self, batch: SampleBatch) -> int:
         new = np.zeros(len(batch), np.bool_)
-        for i in range(len(batch)):
-            key = (batch.signals[batch.code[i]], int(batch.measured_us[i]))
-            new[i] = key not in self._seen
-            self._seen.add(key)
-        self._batches.append(batch.take(new))
+        with self._writing:
+            for i in range(len(batch)):
+                key = (batch.signals[batch.code[i]], int(batch.measured_us[i]))
+                new[i] = key not in self._seen
+                self._seen.add(key)
+            self._batches.append(batch.take(new))
         return int(new.sum())
 
     def read(
@@ -118,7 +121,7 @@ class MemoryHistorian:
 
     def _available(self, signals: Sequence[SignalId] | None, as_of: datetime | None) -> SampleBatch:
         """All rows in the promised order, with ``signals`` sorted by name."""
-        batch = SampleBatch.concat(self._batches)
+        batch = SampleBatch.concat(tuple(self._batches))
         wanted = np.array([signals is None or s in signals for s in batch.signals], np.bool_)
         rows = wanted[batch.code] if len(batch) else batch.code > 0
         if as_of is not None:
