@@ -25,7 +25,7 @@ from twin.plant.material import (
 )
 from twin.plant.model import Plant
 
-__all__ = ["TABLES", "load_plant", "plant_schema"]
+__all__ = ["TABLES", "load_plant", "plant_schema", "read_table"]
 
 TABLES: dict[str, tuple[type[Frozen], str | None]] = {
     "items": (MaterialDefinition, "item_id"),
@@ -86,6 +86,17 @@ def load_plant(path: Path | str) -> Plant:
     if faults or plant is None:
         raise FileFaults(faults)
     return plant
+
+
+def read_table(file: Path, table: str) -> tuple[dict[str, Frozen], list[Fault]]:
+    """Rows of one table by key, by line number where it has none, and every fault in them.
+
+    Args:
+        file: A CSV file with the columns of that table.
+        table: A name of ``TABLES``.
+    """
+    row_type, key = TABLES[table]
+    return _read_table(file, row_type, key)
 
 
 def plant_schema() -> str:
