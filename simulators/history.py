@@ -19,7 +19,7 @@ from twin.plant import Plant
 __all__ = ["fast_forward", "live_plant", "write_recording"]
 
 _CHUNK_US = 12 * 3_600_000_000
-_STATE_VERSION = 1
+_STATE_VERSION = 2
 LIVE_PERIOD_S = 10.0
 _COPY = """
     COPY (

@@ -157,6 +157,7 @@ class Line:
         m.operated_s += seconds
         for mode in m.modes:
             mode.left_s -= seconds
+            mode.operated_s += seconds
 
     def _run(self, i: int, m: Machine, now: float) -> None:
         m.activity = RUN
@@ -273,7 +274,7 @@ class Line:
         mode = m.modes[m.failing]
         m.activity = WAIT
         self._open_failure[i] = self.accounts.failed(
-            m.name, mode.name, now, mode.life_s, mode.initial
+            m.name, mode.name, now, mode.operated_s, mode.initial
         )
         self._queue.append(i)
         self._call_crew(now)

@@ -31,7 +31,7 @@ class Part:
 class Mode:
     """One failure mode of a machine in its present life."""
 
-    __slots__ = ("initial", "left_s", "life_s", "lives", "name", "repairs", "truth")
+    __slots__ = ("initial", "left_s", "life_s", "lives", "name", "operated_s", "repairs", "truth")
 
     def __init__(self, name: str, truth: ModeTruth, streams: Streams, unit: str) -> None:
         self.name, self.truth = name, truth
@@ -46,6 +46,7 @@ class Mode:
         self.life_s = self.truth.life.quantile(self.lives.next())
         self.left_s = self.life_s
         self.initial = 0.0
+        self.operated_s = 0.0
 
     def wear(self, elapsed_s: float = 0.0) -> float:
         """Wear, 0 fresh to 1 failed; 0 for modes that do not wear."""
@@ -118,7 +119,7 @@ class Machine:
         """Everything that changes, as plain values."""
         plain = {name: getattr(self, name) for name in _PLAIN}
         plain["part"] = self.part.as_list() if self.part else None
-        plain["modes"] = [[m.left_s, m.life_s, m.initial] for m in self.modes]
+        plain["modes"] = [[m.left_s, m.life_s, m.initial, m.operated_s] for m in self.modes]
         return plain
 
     def restore(self, plain: dict[str, Any]) -> None:
@@ -126,8 +127,8 @@ class Machine:
         for name in _PLAIN:
             setattr(self, name, plain[name])
         self.part = Part(*plain["part"]) if plain["part"] else None
-        for mode, (left_s, life_s, initial) in zip(self.modes, plain["modes"], strict=True):
-            mode.left_s, mode.life_s, mode.initial = left_s, life_s, initial
+        for mode, saved in zip(self.modes, plain["modes"], strict=True):
+            mode.left_s, mode.life_s, mode.initial, mode.operated_s = saved
 
 
 _PLAIN = (

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from typing import Any
 
-from amqtt.broker import Broker
+from amqtt.broker import Broker, RetainedApplicationMessage
 from amqtt.contexts import BaseContext
 from amqtt.errors import BrokerError
 from amqtt.plugins.base import BaseAuthPlugin
@@ -31,6 +32,36 @@ class LoopbackAuth(BaseAuthPlugin):  # type: ignore[misc]
         return True
 
 
+class _KeepingBroker(Broker):  # type: ignore[misc]
+    """amqtt that keeps, for a session that is not clean, what its client had not acknowledged.
+
+    amqtt 0.12 forgets the messages in flight when a connection ends, and those that arrive
+    while it is being closed. What is not acknowledged within 5 s on a standing connection it
+    still forgets.
+    """
+
+    async def _stop_handler(self, handler: Any) -> None:
+        session = handler.session
+        if session is None or session.clean_session or not session.transitions.is_connected():
+            await super()._stop_handler(handler)
+            return
+        session.transitions.disconnect()  # from here on messages are kept
+        unanswered = [m for m in session.inflight_out.values() if m.puback_packet is None]
+        await super()._stop_handler(handler)
+        for m in unanswered:
+            kept = RetainedApplicationMessage(None, m.topic, m.data, m.qos)
+            session.retained_messages.put_nowait(kept)
+
+    async def _publish_session_retained_messages(self, session: Session) -> None:
+        # In the background: amqtt waits here until all are acknowledged, and answers no
+        # SUBSCRIBE meanwhile; a client that first subscribes and then reads would hang up.
+        handler = self._get_handler(session)
+        while handler and not session.retained_messages.empty():
+            kept = session.retained_messages.get_nowait()
+            sending = handler.mqtt_publish(kept.topic, kept.data, kept.qos, retain=False)
+            self._tasks_queue.append(asyncio.ensure_future(sending))
+
+
 class EmbeddedBroker:
     """amqtt on 127.0.0.1, MQTT 3.1.1; sessions that are not clean are kept in memory."""
 
@@ -46,7 +77,7 @@ class EmbeddedBroker:
         """
         for name in ("amqtt", "transitions"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
-        self._broker = Broker(
+        self._broker = _KeepingBroker(
             {
                 "listeners": {
                     "default": {

@@ -51,11 +51,11 @@ class Accounts:
         row[what] += 1
         row["last"] = now
 
-    def failed(self, unit: str, mode: str, now: float, life_s: float, initial: float) -> int:
+    def failed(self, unit: str, mode: str, now: float, operated_s: float, initial: float) -> int:
         """A failure; returns its index for the repair."""
         self.failures.append(
             {
-                "unit": unit, "mode": mode, "failed": now, "life_s": life_s,
+                "unit": unit, "mode": mode, "failed": now, "operated_s": operated_s,
                 "initial_wear": initial, "repair_began": None, "repaired": None,
             }
         )  # fmt: skip

@@ -95,21 +95,20 @@ def _lives(plant: PracticePlant, unit: str, mode: Mode, elapsed: float) -> list[
     began: str | None = plant.start.isoformat()
     for failure in plant.line.accounts.failures:
         if failure["unit"] == unit and failure["mode"] == mode.name:
-            initial, life = failure["initial_wear"], failure["life_s"]
             ended = plant.when(failure["failed"])
             lives.append(
                 {
-                    "began_at": began, "failed_at": ended, "initial_wear": initial,
-                    "operated_s": life * (1.0 - initial), "wear": 1.0,
+                    "began_at": began, "failed_at": ended,
+                    "initial_wear": failure["initial_wear"],
+                    "operated_s": failure["operated_s"], "wear": 1.0,
                 }
             )  # fmt: skip
             began = plant.when(failure["repaired"])
     if began is not None:
-        operated = mode.life_s * (1.0 - mode.initial) - mode.left_s + elapsed
         lives.append(
             {
                 "began_at": began, "failed_at": None, "initial_wear": mode.initial,
-                "operated_s": operated, "wear": mode.wear(elapsed),
+                "operated_s": mode.operated_s + elapsed, "wear": mode.wear(elapsed),
             }
         )  # fmt: skip
     return lives
