@@ -140,7 +140,7 @@ class Line:
         for unit in backwards:
             if unit.phase == HELD:
                 self._hand_over(unit)
-            else:
+            elif unit.due is None:
                 self.go_on(unit)
 
     # Parts: work ends, the part goes on, whoever can take one takes one.
