@@ -8,7 +8,7 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
@@ -20,6 +20,8 @@ __all__ = ["Link", "Refused"]
 
 ANSWER_S = 4.0
 """How long a broker may take to answer. [s]"""
+ANSWER_V5_S = 1.0
+"""The same for MQTT 5: a broker that does not know it may wait for more instead of saying so."""
 KEEPALIVE_S = 30
 RECEIVE_MAXIMUM = 5_000
 """Unacknowledged messages that a broker of MQTT 5 may send."""
@@ -44,13 +46,17 @@ class Link:
         """Prepare; nothing is connected yet.
 
         Args:
-            url: ``mqtt://`` or ``mqtts://``.
+            url: ``mqtt://`` or ``mqtts://``; ``?version=5`` at its end for MQTT 5.
             client_id: Names the session at the broker.
             wake: Set when there are messages, and when the connection is lost.
         """
         self.lost: str | None = None
         """Why the connection is no more."""
         self._url = urlsplit(url)
+        v5 = parse_qs(self._url.query).get("version") == ["5"]
+        self._version = MQTTProtocolVersion.MQTTv5 if v5 else MQTTProtocolVersion.MQTTv311
+        self.window = RECEIVE_MAXIMUM if v5 else 20
+        """Unacknowledged messages that the broker sends before it waits; 20 is Mosquitto's default."""
         self._client_id = client_id
         self._wake = wake
         self._loop = asyncio.get_running_loop()
@@ -60,21 +66,32 @@ class Link:
         self._room = threading.Event()
         self._woken = False
         self._closed = False
-        self._unacknowledged = 0
+        self.unacknowledged = 0
+        """Messages taken and not yet acknowledged."""
         self._settled = asyncio.Event()
 
     async def connect(self) -> None:
-        """Connect, in MQTT 5 or, where the broker has not got it, in MQTT 3.1.1.
+        """Connect to the session at the broker.
 
         Raises:
             OSError: Nobody answers.
             Refused: The broker says no.
         """
-        if await self._try(MQTTProtocolVersion.MQTTv5) or await self._try(
-            MQTTProtocolVersion.MQTTv311
-        ):
-            return
-        raise Refused("it speaks neither MQTT 5 nor MQTT 3.1.1")
+        client = self._make()
+        options: dict[str, Any] = {}
+        if self._version == MQTTProtocolVersion.MQTTv5:
+            properties: Any = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+            properties.ReceiveMaximum = self.window
+            properties.SessionExpiryInterval = SESSION_S
+            options = {"clean_start": False, "properties": properties}
+        port = self._url.port or (8883 if self._url.scheme == "mqtts" else 1883)
+        host = self._url.hostname or ""
+        await asyncio.to_thread(client.connect, host, port, KEEPALIVE_S, **options)
+        self._client = client
+        client.loop_start()
+        code = await self._answered()
+        if code.is_failure:
+            raise Refused(f"it refuses us: {code}")
 
     async def subscribe(self, filters: Sequence[str]) -> None:
         """Subscribe with QoS 1.
@@ -84,7 +101,7 @@ class Link:
             Refused: The broker refuses a filter.
         """
         assert self._client is not None  # noqa: S101 - connect() came first
-        v5 = self._client.protocol == MQTTProtocolVersion.MQTTv5
+        v5 = self._version == MQTTProtocolVersion.MQTTv5
         for start in range(0, len(filters), FILTERS_PER_REQUEST):
             part = filters[start : start + FILTERS_PER_REQUEST]
             self._answer = self._loop.create_future()
@@ -103,16 +120,16 @@ class Link:
         """The messages that wait, oldest first."""
         self._woken = False
         taken = [self._messages.popleft() for _ in range(min(most, len(self._messages)))]
-        self._unacknowledged += sum(m.qos > 0 for m in taken)
-        if self._unacknowledged:
+        self.unacknowledged += sum(m.qos > 0 for m in taken)
+        if self.unacknowledged:
             self._settled.clear()
         self._room.set()
         return taken
 
     def acknowledge(self, messages: Sequence[tuple[int, int]]) -> None:
         """Tell the broker that it may forget these (mid, QoS)."""
-        self._unacknowledged -= len(messages)
-        if self._unacknowledged == 0:
+        self.unacknowledged -= len(messages)
+        if self.unacknowledged == 0:
             self._settled.set()
         # Packet ids of a lost connection mean nothing on the next one, which has its own Link.
         if self._client is not None and not self._closed and self.lost is None:
@@ -121,7 +138,7 @@ class Link:
 
     async def settled(self, timeout_s: float) -> None:
         """Wait until everything that was taken is acknowledged, or the time is over."""
-        if self._unacknowledged:
+        if self.unacknowledged:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._settled.wait(), timeout_s)
 
@@ -134,52 +151,13 @@ class Link:
             client.disconnect()
             await asyncio.to_thread(client.loop_stop)
 
-    async def _try(self, version: MQTTProtocolVersion) -> bool:
-        """Connect in this version; False when the broker has not got it."""
-        client = self._make(version)
-        self._answer = self._loop.create_future()
-        self.lost = None
-        port = self._url.port or (8883 if self._url.scheme == "mqtts" else 1883)
-        host = self._url.hostname or ""
-        if version == MQTTProtocolVersion.MQTTv5:
-            properties: Any = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-            properties.ReceiveMaximum = RECEIVE_MAXIMUM
-            properties.SessionExpiryInterval = SESSION_S
-            options: dict[str, Any] = {"clean_start": False, "properties": properties}
-        else:
-            options = {}
-        await asyncio.to_thread(client.connect, host, port, KEEPALIVE_S, **options)
-        self._client = client
-        client.loop_start()
-        try:
-            code = await self._answered()
-        except OSError:
-            if version == MQTTProtocolVersion.MQTTv5 and self._hung_up():
-                await self._give_up(client)  # some old brokers do that instead of an answer
-                return False
-            raise
-        if not code.is_failure:
-            return True
-        await self._give_up(client)
-        if "protocol version" in str(code).lower():
-            return False
-        raise Refused(f"it refuses us: {code}")
-
-    def _hung_up(self) -> bool:
-        return self.lost is not None
-
-    async def _give_up(self, client: mqtt.Client) -> None:
-        self._client = None
-        client.disconnect()
-        await asyncio.to_thread(client.loop_stop)
-
-    def _make(self, version: MQTTProtocolVersion) -> mqtt.Client:
-        v5 = version == MQTTProtocolVersion.MQTTv5
+    def _make(self) -> mqtt.Client:
+        v5 = self._version == MQTTProtocolVersion.MQTTv5
         client = mqtt.Client(
             CallbackAPIVersion.VERSION2,
             client_id=self._client_id,
             clean_session=None if v5 else False,
-            protocol=version,
+            protocol=self._version,
             reconnect_on_failure=False,
             manual_ack=True,
         )
@@ -195,11 +173,12 @@ class Link:
         client.on_message = lambda c, u, message: self._hears(message)
         return client
 
-    async def _answered(self) -> Any:
+    async def _answered(self, *, v5: bool = False) -> Any:
+        patience_s = ANSWER_V5_S if v5 else ANSWER_S
         try:
-            return await asyncio.wait_for(asyncio.shield(self._answer), ANSWER_S)
+            return await asyncio.wait_for(asyncio.shield(self._answer), patience_s)
         except TimeoutError:
-            raise TimeoutError(f"no answer in {ANSWER_S:g} s") from None
+            raise TimeoutError(f"no answer in {patience_s:g} s") from None
 
     # From here on: on paho's thread.
 
