@@ -1,8 +1,9 @@
 """MQTT: one connection to a broker that carries plain JSON or Sparkplug B.
 
-A message is acknowledged when its readings are in the store, never before. MQTT 5 is spoken where
-the broker speaks it, because there a client says how much it takes unacknowledged; a broker of
-MQTT 3.1.1 sends as much as its own settings allow (Mosquitto: 20 messages).
+A message is acknowledged when its readings are in the store, never before. In MQTT 3.1.1 the
+broker decides how many messages it sends unacknowledged (Mosquitto: 20), so the store is asked to
+hurry when half of them are out. ``?version=5`` at the end of the URL speaks MQTT 5, where the
+client decides; the embedded broker of the demo has only 3.1.1.
 """
 
 from __future__ import annotations
@@ -99,7 +100,7 @@ class MqttSource(LiveSource):
         Args:
             name: Of the source, as in the plant file.
             kind: MQTT_JSON or SPARKPLUG.
-            url: ``mqtt://[user:password@]host[:port]``, or ``mqtts://`` for TLS.
+            url: ``mqtt://[user:password@]host[:port][?version=5]``, or ``mqtts://`` for TLS.
             addresses: Topics, or Sparkplug addresses.
             client_id: Names the session at the broker; two clients of one id push each other out.
             sleep: Waits between attempts.
@@ -150,7 +151,8 @@ class MqttSource(LiveSource):
                 self._publish(link)
                 done = partial(link.acknowledge, [(m.mid, m.qos) for m in messages if m.qos])
                 if len(readings):
-                    await sink(readings, done)
+                    hurry = link.unacknowledged >= link.window // 2
+                    await sink(readings, done, hurry)
                 else:
                     done()
                 if self._stopping.is_set():

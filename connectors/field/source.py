@@ -56,12 +56,18 @@ class Readings:
 class Sink(Protocol):
     """Where a source puts what it heard."""
 
-    async def __call__(self, readings: Readings, stored: Callable[[], None] | None = None) -> None:
+    async def __call__(
+        self,
+        readings: Readings,
+        stored: Callable[[], None] | None = None,
+        hurry: bool = False,
+    ) -> None:
         """Take the readings; waits while there is no room.
 
         Args:
             readings: The caller leaves them alone from now on.
             stored: Called once, when every reading is in the store.
+            hurry: The source can get no more before these are stored.
         """
         ...
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
 
 from connectors.field.source import LiveSource, source_signals
 from twin.plant import Plant, SourceKind
@@ -11,7 +13,10 @@ __all__ = ["live_sources"]
 
 
 def live_sources(
-    plant: Plant, urls: Mapping[str, str] | None = None, client_prefix: str = "linetwin"
+    plant: Plant,
+    urls: Mapping[str, str] | None = None,
+    client_prefix: str = "linetwin",
+    sleep: Callable[[float], Coroutine[Any, Any, None]] = asyncio.sleep,
 ) -> list[LiveSource]:
     """One source for each entry of ``[sources]`` that has signals.
 
@@ -19,6 +24,7 @@ def live_sources(
         plant: Names the sources and the addresses of their signals.
         urls: Source -> URL to use in place of the plant file's.
         client_prefix: Begins the client id at MQTT brokers; give each running instance its own.
+        sleep: Waits between attempts to connect.
 
     Raises:
         DataError: An address does not fit its protocol.
@@ -32,10 +38,10 @@ def live_sources(
         if entry.kind is SourceKind.OPCUA:
             from connectors.field.opcua import OpcuaSource
 
-            found.append(OpcuaSource(name, url, addresses))
+            found.append(OpcuaSource(name, url, addresses, sleep))
         else:
             from connectors.field.mqtt import MqttSource
 
             client_id = f"{client_prefix}-{plant.site}-{plant.area}-{plant.line}-{name}"
-            found.append(MqttSource(name, entry.kind, url, addresses, client_id))
+            found.append(MqttSource(name, entry.kind, url, addresses, client_id, sleep))
     return found

@@ -50,14 +50,14 @@ class Batcher:
         """Samples that wait to be taken."""
         return self._waiting
 
-    async def put(self, chunk: Chunk) -> None:
-        """Add a chunk; waits while there is no room."""
+    async def put(self, chunk: Chunk, hurry: bool = False) -> None:
+        """Add a chunk; waits while there is no room. ``hurry`` hands it on at once."""
         while not self._free.is_set():
             await self._free.wait()
         self._chunks.append(chunk)
         self._waiting += len(chunk.readings)
         self._some.set()
-        if self._waiting >= self._size:
+        if hurry or self._waiting >= self._size:
             self._enough.set()
         if self._waiting >= self._room:
             self._free.clear()

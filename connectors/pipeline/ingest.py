@@ -162,13 +162,15 @@ class Ingest:
                 task.cancel()
 
     async def _listen(self, lane: _Lane) -> None:
-        async def sink(readings: Readings, stored: Callable[[], None] | None = None) -> None:
+        async def sink(
+            readings: Readings, stored: Callable[[], None] | None = None, hurry: bool = False
+        ) -> None:
             lane.received += len(readings)
             if None in readings.measured_us:
                 now_us = to_us(self._clock.now())
                 at = readings.measured_us
                 at[:] = [now_us if t is None else t for t in at]
-            await lane.batcher.put(Chunk(readings, stored))
+            await lane.batcher.put(Chunk(readings, stored), hurry)
 
         try:
             await lane.source.run(sink)

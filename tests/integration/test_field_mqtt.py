@@ -1,0 +1,402 @@
+"""Facts of the way from a real MQTT broker on loopback to the historian."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import shutil
+import socket
+import subprocess
+from collections.abc import AsyncIterator, Callable, Coroutine
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Protocol
+
+import paho.mqtt.client as mqtt
+import pytest
+from amqtt.broker import Broker
+from paho.mqtt.enums import CallbackAPIVersion
+
+from connectors.field.clock import ScaledClock
+from connectors.field.json_payload import encode_json
+from connectors.field.source import LiveSource, Readings, source_signals
+from connectors.field.sources import live_sources
+from connectors.field.sparkplug import DataType, Metric, Payload, decode_payload, encode_payload
+from connectors.pipeline import Ingest
+from twin.errors import StoreError
+from twin.plant import Plant, SignalId, load_plant
+from twin.telemetry import MemoryHistorian, Quality, SampleBatch, to_us
+
+START = datetime(2026, 3, 16, 5, 30, tzinfo=UTC)
+TIMEOUT_S = 10.0
+WITHOUT_MOSQUITTO = pytest.mark.skipif(
+    shutil.which("mosquitto") is None and not Path("/usr/sbin/mosquitto").exists(),
+    reason="needs the Debian package mosquitto",
+)
+
+
+class AnyBroker(Protocol):
+    url: str
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Embedded:
+    """amqtt: MQTT 3.1.1, in this process."""
+
+    def __init__(self, _: Path) -> None:
+        self.address = f"127.0.0.1:{free_port()}"
+        self.url = f"mqtt://{self.address}"
+
+    async def start(self) -> None:
+        listener = {"type": "tcp", "bind": self.address}
+        plugins = {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}}
+        self.broker = Broker({"listeners": {"default": listener}, "plugins": plugins})
+        await self.broker.start()
+
+    async def stop(self) -> None:
+        await self.broker.shutdown()
+
+
+class Mosquitto:
+    """MQTT 5, in a process of its own."""
+
+    def __init__(self, folder: Path, *settings: str) -> None:
+        self.port = free_port()
+        self.url = f"mqtt://127.0.0.1:{self.port}"
+        self.config = folder / "mosquitto.conf"
+        settings = settings or ("allow_anonymous true",)
+        lines = (f"listener {self.port} 127.0.0.1", "log_dest stderr", *settings, "")
+        self.config.write_text("\n".join(lines))
+
+    async def start(self) -> None:
+        program = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
+        self.process = await asyncio.create_subprocess_exec(
+            program, "-c", str(self.config), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+        assert self.process.stdout is not None
+        async with asyncio.timeout(TIMEOUT_S):
+            async for line in self.process.stdout:
+                if b"running" in line:
+                    break
+        self.reading = asyncio.create_task(self.process.stdout.read())
+
+    async def stop(self) -> None:
+        self.process.terminate()
+        await self.process.wait()
+        await self.reading
+
+
+BROKERS = [Embedded, pytest.param(Mosquitto, marks=WITHOUT_MOSQUITTO)]
+
+
+@pytest.fixture(autouse=True)
+def _quiet(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.CRITICAL, "amqtt")
+    caplog.set_level(logging.CRITICAL, "transitions")
+
+
+@pytest.fixture
+def plant() -> Plant:
+    return load_plant("simulators/practice/plant.toml")
+
+
+class Device:
+    """A publisher on paho's thread."""
+
+    def __init__(self, url: str, **will: Any) -> None:
+        self.client = mqtt.Client(CallbackAPIVersion.VERSION2)
+        if will:
+            self.client.will_set(**will)
+        self.heard: asyncio.Queue[mqtt.MQTTMessage] = asyncio.Queue()
+        loop = asyncio.get_running_loop()
+        self.client.on_message = lambda c, u, message: loop.call_soon_threadsafe(
+            self.heard.put_nowait, message
+        )
+        self.port = int(url.rpartition(":")[2])
+
+    async def __aenter__(self) -> Device:
+        subscribed = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        self.client.on_connect = lambda *_: self.client.subscribe("spBv1.0/+/NCMD/#")
+        self.client.on_subscribe = lambda *_: loop.call_soon_threadsafe(subscribed.set)
+        await asyncio.to_thread(self.client.connect, "127.0.0.1", self.port)
+        self.client.loop_start()
+        await asyncio.wait_for(subscribed.wait(), TIMEOUT_S)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.client.disconnect()
+        await asyncio.to_thread(self.client.loop_stop)
+
+    async def publish(self, messages: list[tuple[str, bytes]], qos: int = 1) -> None:
+        sent = [self.client.publish(topic, payload, qos) for topic, payload in messages]
+        for info in sent:
+            await asyncio.to_thread(info.wait_for_publish, TIMEOUT_S)
+
+
+class Store(MemoryHistorian):
+    """Refuses so many appends first; tells when there are enough samples."""
+
+    def __init__(self, refusals: int = 0) -> None:
+        super().__init__()
+        self.refusals = refusals
+        self.grew = asyncio.Event()
+
+    def append(self, batch: SampleBatch) -> int:
+        if self.refusals:
+            self.refusals -= 1
+            raise StoreError("the disk is full")
+        return super().append(batch)
+
+    def facts(self) -> list[tuple[SignalId, datetime, float | str | None]]:
+        batch = self.read(None, START - timedelta(days=1), START + timedelta(days=1))
+        return [(s.signal, s.measured_at, s.value) for s in batch.samples()]
+
+    async def reaches(self, count: int) -> None:
+        async with asyncio.timeout(TIMEOUT_S):
+            while self.count() < count:
+                self.grew.clear()
+                await self.grew.wait()
+
+
+class Pauses:
+    """Short pauses, and the news that one began: a source pauses when it has failed."""
+
+    def __init__(self) -> None:
+        self.began = asyncio.Event()
+
+    async def __call__(self, _: float) -> None:
+        self.began.set()
+        await asyncio.sleep(0.02)
+
+    async def next(self) -> None:
+        self.began.clear()
+        await asyncio.wait_for(self.began.wait(), TIMEOUT_S)
+
+
+@contextlib.asynccontextmanager
+async def ingesting(plant: Plant, source: LiveSource, store: Store) -> AsyncIterator[Ingest]:
+    clock = ScaledClock(START + timedelta(hours=1), 0.0, 1.0, lambda: 0.0)
+    ingest = Ingest(
+        plant,
+        store,
+        [source],
+        clock,
+        on_batch=lambda _: store.grew.set(),
+        batch_age_s=0.01,
+        sleep=Pauses(),
+    )
+    running = asyncio.create_task(ingest.run())
+    try:
+        yield ingest
+    finally:
+        await ingest.stop()
+        await running
+
+
+def source_of(plant: Plant, name: str, url: str, pauses: Pauses | None = None) -> LiveSource:
+    sources = live_sources(plant, {name: url}, sleep=pauses or Pauses())
+    return next(source for source in sources if source.name == name)
+
+
+def vibrations(plant: Plant, count: int, start: datetime = START) -> list[tuple[str, bytes]]:
+    """Messages of a sensor whose value and stored value are the same number."""
+    unit, name = "pick_place_1", "vibration"
+    topic = plant.address(unit, name)
+    instants = [to_us(start) + i * 1_000_250 for i in range(count)]
+    return [(topic, encode_json(i / 100, at)) for i, at in enumerate(instants)]
+
+
+def facts_of(plant: Plant, count: int, start: datetime = START) -> list[Any]:
+    signal = plant.signal_id("pick_place_1", "vibration")
+    step = timedelta(microseconds=1_000_250)
+    return [(signal, start + i * step, i / 100) for i in range(count)]
+
+
+def run(story: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    asyncio.run(story())
+
+
+async def within(wait: Coroutine[Any, Any, Any]) -> Any:
+    return await asyncio.wait_for(wait, TIMEOUT_S)
+
+
+@pytest.mark.parametrize("kind", BROKERS)
+@pytest.mark.parametrize("refusals", [0, 4])
+def test_every_json_message_is_stored_once_also_when_the_store_refuses_at_first(
+    plant: Plant, tmp_path: Path, kind: Callable[[Path], AnyBroker], refusals: int
+) -> None:
+    async def story() -> None:
+        broker, store = kind(tmp_path), Store(refusals)
+        await broker.start()
+        source = source_of(plant, "sensors", broker.url)
+        async with ingesting(plant, source, store) as ingest, Device(broker.url) as device:
+            await within(ingest.subscribed())
+            messages = vibrations(plant, 300)
+            await device.publish([*messages, (messages[0][0], b"{"), *messages[:10]])
+            await store.reaches(300)
+        assert store.facts() == facts_of(plant, 300)
+        (status,) = ingest.status()
+        assert (status.received, status.stored, status.duplicates) == (310, 300, 10)
+        assert (status.rejected, status.waiting, status.error) == (1, 0, None)
+        await broker.stop()
+
+    run(story)
+
+
+@pytest.mark.parametrize("kind", BROKERS)
+def test_values_arrive_after_the_broker_was_started_again(
+    plant: Plant, tmp_path: Path, kind: Callable[[Path], AnyBroker]
+) -> None:
+    async def story() -> None:
+        broker, store, pauses = kind(tmp_path), Store(), Pauses()
+        await broker.start()
+        source = source_of(plant, "sensors", broker.url, pauses)
+        async with ingesting(plant, source, store) as ingest:
+            await within(ingest.subscribed())
+            async with Device(broker.url) as device:
+                await device.publish(vibrations(plant, 20))
+                await store.reaches(20)
+            await broker.stop()
+            await pauses.next()
+            assert not source.health().connected
+            await broker.start()
+            await within(ingest.subscribed())
+            async with Device(broker.url) as device:
+                await device.publish(vibrations(plant, 20, START + timedelta(hours=1)))
+                await store.reaches(40)
+        assert store.facts() == facts_of(plant, 20) + facts_of(
+            plant, 20, START + timedelta(hours=1)
+        )
+        await broker.stop()
+
+    run(story)
+
+
+@WITHOUT_MOSQUITTO
+def test_unstored_messages_stay_with_the_broker_and_come_again(
+    plant: Plant, tmp_path: Path
+) -> None:
+    async def story() -> None:
+        broker = Mosquitto(tmp_path)
+        await broker.start()
+        url = f"{broker.url}?version=5"
+        first = source_of(plant, "sensors", url)
+        held: list[Any] = []
+        full = asyncio.Event()
+
+        async def hold(readings: Readings, *_: object) -> None:
+            held.extend(readings.value)
+            if len(held) == 500:
+                full.set()
+
+        listening = asyncio.create_task(first.run(hold))
+        await within(first.subscribed.wait())
+        async with Device(broker.url) as device:
+            await device.publish(vibrations(plant, 500))
+        # More than the 20 that a client of MQTT 3.1.1 gets without acknowledging.
+        await within(full.wait())
+        first.stop()
+        await within(listening)
+        store = Store()
+        async with ingesting(plant, source_of(plant, "sensors", url), store):
+            await store.reaches(500)
+        assert store.facts() == facts_of(plant, 500)
+        await broker.stop()
+
+    run(story)
+
+
+def _birth(plant: Plant) -> tuple[str, list[Metric], dict[str, int]]:
+    addresses = [address for _, address in source_signals(plant, "meters")]
+    node = addresses[0].partition(":")[0].replace("electronics/", "")
+    names = [address.partition(":")[2] for address in addresses]
+    aliases = {name: i + 1 for i, name in enumerate(names)}
+    at_ms = to_us(START) // 1000
+    metrics = [Metric(name="bdSeq", datatype=DataType.INT64, value=0)]
+    metrics += [
+        Metric(name=n, alias=a, datatype=DataType.DOUBLE, value=1.0, timestamp_ms=at_ms)
+        for n, a in aliases.items()
+    ]
+    return node, metrics, aliases
+
+
+@pytest.mark.parametrize("kind", BROKERS)
+def test_sparkplug_birth_data_and_death_of_a_node(
+    plant: Plant, tmp_path: Path, kind: Callable[[Path], AnyBroker]
+) -> None:
+    async def story() -> None:
+        broker, store = kind(tmp_path), Store()
+        await broker.start()
+        node, metrics, aliases = _birth(plant)
+        at_ms = to_us(START) // 1000
+        will = encode_payload(Payload(timestamp_ms=at_ms, metrics=metrics[:1]))
+        device = Device(broker.url, topic=f"spBv1.0/electronics/NDEATH/{node}", payload=will, qos=1)
+        source = source_of(plant, "meters", broker.url)
+        async with device, ingesting(plant, source, store) as ingest:
+            await within(ingest.subscribed())
+            command = await within(device.heard.get())
+            assert command.topic == f"spBv1.0/electronics/NCMD/{node}"
+            assert decode_payload(command.payload).metrics[0].name == "Node Control/Rebirth"
+            birth = encode_payload(Payload(timestamp_ms=at_ms, seq=0, metrics=metrics))
+            data = encode_payload(
+                Payload(
+                    timestamp_ms=at_ms + 10_000,
+                    seq=1,
+                    metrics=[Metric(alias=aliases["printer/power"], value=1.8)],
+                )
+            )
+            topics = (f"spBv1.0/electronics/{kind}/{node}" for kind in ("NBIRTH", "NDATA"))
+            await device.publish(list(zip(topics, (birth, data), strict=True)), qos=0)
+            await store.reaches(len(aliases) + 1)
+            power = plant.signal_id("printer", "power")
+            (last,) = store.latest([power]).samples()
+            assert (last.value, last.measured_at) == (1800.0, START + timedelta(seconds=10))
+            sock = device.client.socket()
+            assert sock is not None
+            sock.shutdown(socket.SHUT_RDWR)
+            await store.reaches(2 * len(aliases) + 1)
+            after = list(store.latest().samples())
+            assert {(s.value, s.quality) for s in after} == {(None, Quality.BAD)}
+            assert {s.measured_at for s in after} == {START + timedelta(hours=1)}
+        await broker.stop()
+
+    run(story)
+
+
+def test_unreachable_broker_is_one_clear_line(plant: Plant) -> None:
+    async def story() -> None:
+        url, pauses = f"mqtt://user:secret@127.0.0.1:{free_port()}", Pauses()
+        source = source_of(plant, "sensors", url, pauses)
+        async with ingesting(plant, source, Store()):
+            await pauses.next()
+        assert source.health().error == (
+            f'source "sensors" at {url.replace("user:secret@", "")}: nobody answers at that port; '
+            f"start the broker, or correct url in [sources.sensors] of the plant file"
+        )
+
+    run(story)
+
+
+@WITHOUT_MOSQUITTO
+def test_broker_that_wants_a_password_is_one_clear_line(plant: Plant, tmp_path: Path) -> None:
+    async def story() -> None:
+        broker, pauses = Mosquitto(tmp_path, "allow_anonymous false"), Pauses()
+        await broker.start()
+        source = source_of(plant, "sensors", broker.url, pauses)
+        async with ingesting(plant, source, Store()):
+            await pauses.next()
+        assert "it refuses us: Not authorized; give the broker" in str(source.health().error)
+        await broker.stop()
+
+    run(story)

@@ -1,0 +1,320 @@
+"""Facts of the way from a real OPC UA server on loopback to the historian."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from asyncua import Server, ua
+
+from connectors.field.clock import Clock, ScaledClock
+from connectors.field.source import LiveSource, Readings, source_signals
+from connectors.field.sources import live_sources
+from connectors.pipeline import Ingest
+from twin.errors import StoreError
+from twin.plant import Plant, SignalId, load_plant
+from twin.telemetry import MemoryHistorian, Quality, SampleBatch
+
+START = datetime(2026, 3, 16, 5, 30, tzinfo=UTC)
+TIMEOUT_S = 20.0
+NAMESPACE = "urn:linetwin:practice"
+Fact = tuple[SignalId, datetime, float | str | None]
+
+
+@pytest.fixture(autouse=True)
+def _quiet(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.CRITICAL, "asyncua")
+
+
+@pytest.fixture
+def plant() -> Plant:
+    plant = load_plant("simulators/practice/plant.toml")
+    units = {name: plant.work_units[name] for name in ("printer", "reflow")}
+    return plant.model_copy(update={"work_units": units})
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Machines:
+    """An OPC UA server with the nodes of the plant's machines, which remembers what it wrote."""
+
+    def __init__(self, plant: Plant, without: Sequence[str] = ()) -> None:
+        signals = plant.signals()
+        self.nodes = {
+            signal_id: (address.partition("s=")[2], signals[signal_id][2].text)
+            for signal_id, address in source_signals(plant, "machines")
+        }
+        self.without = set(without)
+        self.url = f"opc.tcp://127.0.0.1:{free_port()}/linetwin/practice"
+        self.wrote: list[Fact] = []
+        self.index = 0
+
+    async def start(self, *other_namespaces: str) -> None:
+        self.server = Server()
+        await self.server.init()
+        self.server.set_endpoint(self.url)
+        self.server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
+        for uri in other_namespaces:
+            await self.server.register_namespace(uri)
+        self.index = await self.server.register_namespace(NAMESPACE)
+        for signal_id in self.nodes:
+            if signal_id not in self.without:
+                await self.add(signal_id)
+        await self.server.start()
+
+    async def add(self, signal_id: SignalId) -> None:
+        name, text = self.nodes[signal_id]
+        node = ua.NodeId(name, self.index)
+        variable = await self.server.nodes.objects.add_variable(node, name, "" if text else 0.0)
+        waiting = ua.StatusCode(ua.StatusCodes.BadWaitingForInitialData)
+        await variable.write_value(ua.DataValue(StatusCode=waiting))
+
+    async def write(
+        self, signal_id: SignalId, value: float | str, at: datetime, status: int = 0
+    ) -> None:
+        node = ua.NodeId(self.nodes[signal_id][0], self.index)
+        data = ua.DataValue(ua.Variant(value), StatusCode=ua.StatusCode(status), SourceTimestamp=at)
+        await self.server.write_attribute_value(node, data)
+        self.wrote.append((signal_id, at, value if status >> 31 == 0 else None))
+
+    async def write_all(self, start: datetime, times: int) -> None:
+        for i in range(times):
+            for signal_id, (_, text) in self.nodes.items():
+                value = f"JO-{i // 2}" if text else float(i // 2)
+                await self.write(signal_id, value, start + timedelta(seconds=i, microseconds=i))
+
+    async def stop(self) -> None:
+        await self.server.stop()
+
+
+class Store(MemoryHistorian):
+    """Refuses so many appends first; tells when there are enough samples."""
+
+    def __init__(self, refusals: int = 0) -> None:
+        super().__init__()
+        self.refusals = refusals
+        self.grew = asyncio.Event()
+
+    def append(self, batch: SampleBatch) -> int:
+        if self.refusals:
+            self.refusals -= 1
+            raise StoreError("the disk is full")
+        return super().append(batch)
+
+    def facts(self) -> list[Fact]:
+        batch = self.read(None, START - timedelta(days=1), START + timedelta(days=1))
+        return [(s.signal, s.measured_at, s.value) for s in batch.samples()]
+
+    async def reaches(self, count: int) -> None:
+        async with asyncio.timeout(TIMEOUT_S):
+            while self.count() < count:
+                self.grew.clear()
+                await self.grew.wait()
+
+
+class Pauses:
+    """Short pauses, and the news that one began: a source pauses when it has failed."""
+
+    def __init__(self) -> None:
+        self.began = asyncio.Event()
+
+    async def __call__(self, _: float) -> None:
+        self.began.set()
+        await asyncio.sleep(0.02)
+
+    async def next(self) -> None:
+        self.began.clear()
+        await asyncio.wait_for(self.began.wait(), TIMEOUT_S)
+
+
+def plant_clock() -> Clock:
+    return ScaledClock(START + timedelta(hours=1), 0.0, 1.0, lambda: 0.0)
+
+
+@contextlib.asynccontextmanager
+async def ingesting(plant: Plant, source: LiveSource, store: Store) -> AsyncIterator[Ingest]:
+    ingest = Ingest(
+        plant,
+        store,
+        [source],
+        plant_clock(),
+        on_batch=lambda _: store.grew.set(),
+        batch_age_s=0.01,
+        sleep=Pauses(),
+    )
+    running = asyncio.create_task(ingest.run())
+    try:
+        yield ingest
+    finally:
+        await ingest.stop()
+        await running
+
+
+def source_of(plant: Plant, machines: Machines, pauses: Pauses | None = None) -> LiveSource:
+    sources = live_sources(plant, {"machines": machines.url}, sleep=pauses or Pauses())
+    return next(source for source in sources if source.name == "machines")
+
+
+def run(story: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    asyncio.run(story())
+
+
+async def within(wait: Coroutine[Any, Any, Any]) -> None:
+    await asyncio.wait_for(wait, TIMEOUT_S)
+
+
+def test_every_write_arrives_once_with_its_own_time_also_when_it_repeats_the_value(
+    plant: Plant,
+) -> None:
+    async def story() -> None:
+        machines, store = Machines(plant), Store()
+        await machines.start("urn:somebody:else")
+        async with ingesting(plant, source_of(plant, machines), store) as ingest:
+            await within(ingest.subscribed())
+            assert store.count() == 0
+            await machines.write_all(START, times=40)
+            await store.reaches(len(machines.wrote))
+        assert sorted(store.facts()) == sorted(machines.wrote)
+        (status,) = ingest.status()
+        assert (status.received, status.stored, status.waiting) == (len(machines.wrote),) * 2 + (0,)
+        assert status.error is None
+        await machines.stop()
+
+    run(story)
+
+
+def test_status_codes_become_qualities(plant: Plant) -> None:
+    async def story() -> None:
+        machines, store = Machines(plant), Store()
+        await machines.start()
+        force = plant.signal_id("printer", "squeegee_force")
+        async with ingesting(plant, source_of(plant, machines), store) as ingest:
+            await within(ingest.subscribed())
+            codes = (0, ua.StatusCodes.UncertainLastUsableValue, ua.StatusCodes.BadSensorFailure)
+            for i, code in enumerate(codes):
+                await machines.write(force, 50.0, START + timedelta(seconds=i), code)
+            await store.reaches(3)
+        batch = store.read([force], START, START + timedelta(hours=1))
+        found = [(s.value, s.quality) for s in batch.samples()]
+        expected = [(50.0, Quality.GOOD), (50.0, Quality.UNCERTAIN), (None, Quality.BAD)]
+        assert found == expected
+        await machines.stop()
+
+    run(story)
+
+
+def test_values_arrive_after_the_server_was_started_again(plant: Plant) -> None:
+    async def story() -> None:
+        machines, store = Machines(plant), Store()
+        await machines.start()
+        pauses = Pauses()
+        source = source_of(plant, machines, pauses)
+        async with ingesting(plant, source, store) as ingest:
+            await within(ingest.subscribed())
+            await machines.write_all(START, times=3)
+            await store.reaches(len(machines.wrote))
+            await machines.stop()
+            await pauses.next()
+            assert not source.health().connected
+            assert "the connection was lost; look at the server" in str(source.health().error)
+            # Another namespace comes first now, so every index has moved.
+            await machines.start("urn:somebody:else")
+            await within(ingest.subscribed())
+            await machines.write_all(START + timedelta(minutes=10), times=3)
+            await store.reaches(len(machines.wrote))
+        assert sorted(store.facts()) == sorted(machines.wrote)
+        await machines.stop()
+
+    run(story)
+
+
+def test_nothing_is_lost_while_the_store_refuses(plant: Plant) -> None:
+    async def story() -> None:
+        machines, store = Machines(plant), Store(refusals=4)
+        await machines.start()
+        async with ingesting(plant, source_of(plant, machines), store) as ingest:
+            await within(ingest.subscribed())
+            await machines.write_all(START, times=20)
+            await store.reaches(len(machines.wrote))
+        assert store.refusals == 0
+        assert sorted(store.facts()) == sorted(machines.wrote)
+        assert ingest.status()[0].error is None
+        await machines.stop()
+
+    run(story)
+
+
+def test_missing_node_is_named_and_subscribed_when_it_appears(plant: Plant) -> None:
+    async def story() -> None:
+        late = plant.signal_id("reflow", "peak_temperature")
+        machines, store = Machines(plant, without=[late]), Store()
+        await machines.start()
+        pauses = Pauses()
+        source = source_of(plant, machines, pauses)
+        async with ingesting(plant, source, store) as ingest:
+            await pauses.next()
+            assert "s=reflow.peak_temperature; add the node there" in str(source.health().error)
+            state = plant.signal_id("reflow", "state")
+            await machines.write(state, 6.0, START)
+            await store.reaches(1)
+            assert not source.subscribed.is_set()
+            await machines.add(late)
+            await within(ingest.subscribed())
+            assert source.health().error is None
+            await machines.write(late, 244.5, START)
+            await store.reaches(2)
+        assert sorted(store.facts()) == sorted(machines.wrote)
+        await machines.stop()
+
+    run(story)
+
+
+def test_unreachable_server_is_one_clear_line_and_stops_at_once(plant: Plant) -> None:
+    async def story() -> None:
+        machines = Machines(plant)
+        pauses = Pauses()
+        source = source_of(plant, machines, pauses)
+        async with ingesting(plant, source, Store()):
+            await pauses.next()
+        assert source.health().error == (
+            f'source "machines" at {machines.url}: nobody answers at that port; start the '
+            f"server, or correct url in [sources.machines] of the plant file"
+        )
+
+    run(story)
+
+
+def test_full_sink_holds_the_server_and_loses_nothing(plant: Plant) -> None:
+    async def story() -> None:
+        machines = Machines(plant)
+        await machines.start()
+        source = source_of(plant, machines)
+        opened, complete, got = asyncio.Event(), asyncio.Event(), Readings()
+
+        async def sink(readings: Readings, *_: object) -> None:
+            await opened.wait()
+            got.index.extend(readings.index)
+            if len(got.index) >= len(machines.wrote):
+                complete.set()
+
+        running = asyncio.create_task(source.run(sink))
+        await within(source.subscribed.wait())
+        await machines.write_all(START, times=200)
+        opened.set()
+        await within(complete.wait())
+        source.stop()
+        await within(running)
+        assert len(got.index) == len(machines.wrote)
+        await machines.stop()
+
+    run(story)
