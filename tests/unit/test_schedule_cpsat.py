@@ -177,6 +177,24 @@ def test_work_that_fits_no_window_is_refused() -> None:
         solve(problem_of([("A", 10, 0, 5, 5)], maintenance=(work,)))
 
 
+def test_windows_that_no_simple_order_keeps_are_kept() -> None:
+    hours = {"a": (4, 6, 2), "b": (0, 9, 3), "c": (6, 7, 1)}  # earliest, latest, duration
+    work = tuple(
+        MaintenanceTask(
+            work_unit="u",
+            failure_mode=mode,
+            duration_s=duration * 3600,
+            earliest_at=MONDAY + earliest * HOUR,
+            latest_at=MONDAY + min(latest, 8) * HOUR,
+        )
+        for mode, (earliest, latest, duration) in hours.items()
+    )
+    problem = problem_of([("A", 10, 0, 5, 5)], maintenance=work)
+    schedule = solve(problem)
+    assert check(problem, schedule) == ()
+    assert schedule.objective == cheapest(problem)
+
+
 def test_nothing_to_do_is_a_schedule_too() -> None:
     problem = problem_of([])
     assert check(problem, solve(problem)) == ()

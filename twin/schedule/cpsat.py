@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 from ortools.sat.python import cp_model
 
-from twin.errors import SolverError
+from twin.errors import DataError, SolverError
+from twin.schedule.bounds import lower_bound
 from twin.schedule.problem import ScheduleProblem
 from twin.schedule.result import Schedule
 from twin.schedule.sequence import (
     Numbers,
     improved,
-    lower_bound,
     numbers,
     placed,
     schedule_of,
@@ -24,7 +24,7 @@ from twin.schedule.sequence import (
 __all__ = ["solve"]
 
 _TRIALS = 30_000
-_WORK_PER_SECOND = 0.12
+_WORK_PER_SECOND = 0.1
 """The solver's deterministic time that a usual machine spends per second on this kind of model."""
 _WALL_RESERVE = 3.0
 """Wall-clock limit over the wanted time: a guard for a slow machine, not the way it ends."""
@@ -52,40 +52,54 @@ def solve(
 
     Raises:
         DataError: Maintenance cannot be done inside its windows.
-        SolverError: The solver finds nothing, which a consistent problem cannot cause.
+        SolverError: Nothing is found in time, which only tangled windows can cause.
     """
     given = numbers(problem)
-    hint = improved(given, start_sequence(given), trials=_TRIALS)
-    if given.items < 2:
-        cost = _cost(given, hint)
-        return schedule_of(problem, given, hint, bound=cost, proved=True, reproducible=True)
+    hint = start_sequence(given)
+    if hint is not None:
+        hint = improved(given, hint, trials=_TRIALS)
+        if given.items < 2:
+            cost = _cost(given, hint)
+            return schedule_of(problem, given, hint, bound=cost, proved=True, reproducible=True)
     model = _Model.of(given, horizon=_horizon(given, hint))
-    model.hint(given, hint)
+    if hint is not None:
+        model.hint(given, hint)
+    solver = _solver(time_limit_s, seed, workers)
+    status = solver.solve(model.cp)
+    if status == cp_model.INFEASIBLE:
+        raise DataError("the maintenance work does not fit into its windows; widen one")
+    proved = status == cp_model.OPTIMAL
+    found = [hint] if hint is not None else []
+    if status in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+        found.append(_sequence(given, solver, model, improve=not proved))
+    if not found:
+        raise SolverError(f"no schedule in {time_limit_s:g} s of work; allow more time")
+    return schedule_of(
+        problem,
+        given,
+        min(found, key=lambda sequence: _cost(given, sequence)),
+        bound=max(lower_bound(given), math.ceil(solver.best_objective_bound - 1e-6)),
+        proved=proved,
+        reproducible=proved or solver.wall_time < _WALL_RESERVE * time_limit_s,
+    )
+
+
+def _solver(time_limit_s: float, seed: int, workers: int) -> cp_model.CpSolver:
     solver = cp_model.CpSolver()
     solver.parameters.num_workers = workers
     solver.parameters.random_seed = seed
     solver.parameters.interleave_search = True
     solver.parameters.max_deterministic_time = _WORK_PER_SECOND * time_limit_s
     solver.parameters.max_time_in_seconds = _WALL_RESERVE * time_limit_s
-    status = solver.solve(model.cp)
-    if status in (cp_model.INFEASIBLE, cp_model.MODEL_INVALID):
-        raise SolverError(f"the solver calls the problem {solver.status_name(status).lower()}")
-    proved = status == cp_model.OPTIMAL
-    cut = not proved and solver.wall_time >= _WALL_RESERVE * time_limit_s
-    best = hint
-    if status in (cp_model.OPTIMAL, cp_model.FEASIBLE):
-        begins = [solver.value(b) for b in model.begin]
-        found = sorted(range(given.items), key=lambda i: (begins[i], given.duration[i] > 0, i))
-        found = improved(given, found, trials=_TRIALS // 3) if not proved else found
-        best = min(hint, found, key=lambda sequence: _cost(given, sequence))
-    return schedule_of(
-        problem,
-        given,
-        best,
-        bound=max(lower_bound(given), math.ceil(solver.best_objective_bound - 1e-6)),
-        proved=proved,
-        reproducible=not cut,
-    )
+    return solver
+
+
+def _sequence(
+    given: Numbers, solver: cp_model.CpSolver, model: _Model, *, improve: bool
+) -> list[int]:
+    begins = [solver.value(begin) for begin in model.begin]
+    found = sorted(range(given.items), key=lambda i: (begins[i], given.duration[i] > 0, i))
+    return improved(given, found, trials=_TRIALS // 3) if improve else found
 
 
 def _cost(given: Numbers, sequence: Sequence[int]) -> int:
@@ -95,11 +109,11 @@ def _cost(given: Numbers, sequence: Sequence[int]) -> int:
     return found[1]
 
 
-def _horizon(given: Numbers, hint: Sequence[int]) -> int:
+def _horizon(given: Numbers, hint: Sequence[int] | None) -> int:
     """No better schedule ends later than the hint costs, nor after all work done in a row."""
     longest = max((s for row in given.setup for s in row), default=0)
     in_a_row = max(given.earliest) + sum(given.duration) + longest * given.orders
-    return min(in_a_row, _cost(given, hint))
+    return in_a_row if hint is None else min(in_a_row, _cost(given, hint))
 
 
 @dataclass(slots=True)

@@ -13,7 +13,6 @@ from twin.schedule.result import Schedule, ScheduledMaintenance, ScheduledOrder
 __all__ = [
     "Numbers",
     "improved",
-    "lower_bound",
     "numbers",
     "placed",
     "schedule_of",
@@ -114,40 +113,21 @@ def placed(given: Numbers, sequence: Sequence[int]) -> tuple[list[tuple[int, int
     return times, cost + now
 
 
-def lower_bound(given: Numbers) -> int:
-    """What no schedule can cost less than, by adding up work; it needs no search.
+def start_sequence(given: Numbers) -> list[int] | None:
+    """Maintenance first, then orders by due date, the running one before all.
 
-    Every order but the first has a predecessor, so it takes at least its shortest change-over.
-    What is released late cannot end before its release and all the work released with it.
+    Returns:
+        A sequence that keeps every window, or None where this simple way finds none.
     """
     n = given.orders
-    into = [min((given.setup[a][b] for a in range(n) if a != b), default=0) for b in range(n)]
-    first = given.setup[n]
-    saved = max((into[b] - min(into[b], first[b]) for b in range(n)), default=0)
-    end = 0
-    for release in set(given.earliest):
-        items = [i for i in range(given.items) if given.earliest[i] >= release]
-        setups = max(0, sum(into[i] for i in items if i < n) - saved)
-        end = max(end, release + setups + sum(given.duration[i] for i in items))
-    shortest = [min(into[b], first[b]) if n > 1 else first[b] for b in range(n)]
-    soonest = [given.earliest[b] + shortest[b] + given.duration[b] for b in range(n)]
-    late = sum(given.weight[b] * max(0, soonest[b] - given.due[b]) for b in range(n))
-    return late + end + max(0, sum(into) - saved)
-
-
-def start_sequence(given: Numbers) -> list[int]:
-    """A sequence that keeps every window: urgent maintenance first, then orders by due date.
-
-    Raises:
-        DataError: The maintenance does not fit into its windows.
-    """
-    n = given.orders
-    work = sorted(range(n, given.items), key=lambda m: (given.latest_end[m] or 0, m))
     by_due = sorted(range(n), key=lambda i: (i != given.first, given.due[i], -given.weight[i], i))
-    sequence = work + by_due
-    if placed(given, sequence) is None:
-        raise DataError("the maintenance work does not fit into its windows; widen one")
-    return sequence
+    work = range(n, given.items)
+    by_end = sorted(work, key=lambda m: (given.latest_end[m] or 0, m))
+    by_begin = sorted(work, key=lambda m: (given.earliest[m], given.latest_end[m] or 0, m))
+    for maintenance in (by_end, by_begin):
+        if placed(given, maintenance + by_due) is not None:
+            return maintenance + by_due
+    return None
 
 
 def improved(given: Numbers, sequence: Sequence[int], *, trials: int) -> list[int]:
