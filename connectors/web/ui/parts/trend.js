@@ -55,14 +55,15 @@ export function Trend({ signal, asOf, hours = 24 }) {
   }, [signal, slot, hours]);
 
   useEffect(() => {
-    if (!samples || !frame.current) return undefined;
+    const element = frame.current;
+    if (!samples || !element) return undefined;
     const draw = () => {
       chart.current?.destroy();
-      chart.current = new uPlot(options(frame.current.clientWidth, samples), columns(samples), frame.current);
+      chart.current = new uPlot(options(element.clientWidth, samples), columns(samples), element);
     };
     draw();
-    const observer = new ResizeObserver(() => chart.current?.setSize({ width: frame.current.clientWidth, height: HEIGHT }));
-    observer.observe(frame.current);
+    const observer = new ResizeObserver(() => chart.current?.setSize({ width: element.clientWidth, height: HEIGHT }));
+    observer.observe(element);
     const forget = onTheme(draw);
     return () => { forget(); observer.disconnect(); chart.current?.destroy(); chart.current = null; };
   }, [samples]);

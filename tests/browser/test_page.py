@@ -1,0 +1,114 @@
+"""The page in a real browser, over the real demo: quiet console, loopback only, everything moves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.browser.chrome import Page, chromium, find_chromium
+
+pytestmark = pytest.mark.slow
+
+TABS = {
+    "line": "#live-line .machine",
+    "alerts": "main[data-view=alerts] h1",
+    "whatif": "#ask",
+    "schedule": "#gantt .order",
+    "components": "#component-grid tbody tr",
+    "twin": "#calibration tbody tr",
+    "system": ".steps li",
+}
+TOLD_TO_WAIT = "status of 503"  # what Chromium logs while a document is computed for the first time
+
+
+@pytest.fixture(scope="module")
+def page(demo_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    executable = find_chromium()
+    if executable is None:
+        pytest.skip("no Chromium on this machine (Debian package: chromium)")
+    with chromium(executable, tmp_path_factory.mktemp("profile")) as page:
+        page.size(1280, 900)
+        page.open(demo_url)
+        page.wait_for("document.querySelectorAll('#live-line .machine').length > 1", 90)
+        yield page
+
+
+@pytest.fixture(autouse=True)
+def _quiet(page: Page) -> Iterator[None]:
+    yield
+    page.listen(0.2)
+    assert [c for c in page.complaints if TOLD_TO_WAIT not in c] == []
+    hosts = {urlsplit(url).hostname for url in page.urls if url.startswith(("http", "ws"))}
+    assert hosts <= {"127.0.0.1", "localhost"}
+
+
+def text_of(page: Page, selector: str) -> str:
+    return str(page.evaluate(f"document.querySelector({selector!r}).textContent"))
+
+
+def go(page: Page, tab: str) -> None:
+    page.evaluate(f"void (location.hash = '#{tab}')")
+
+
+def test_the_live_line_moves(page: Page) -> None:
+    go(page, "line")
+    page.wait_for("document.querySelector('#live-line svg') !== null")
+    before = text_of(page, "#live-line")
+    page.listen(5)  # the criterion: two looks five seconds apart
+    assert text_of(page, "#live-line") != before
+
+
+@pytest.mark.parametrize("tab", TABS)
+@pytest.mark.parametrize("size", [(1280, 900), (390, 844)], ids=["wide", "narrow"])
+def test_every_view_draws_itself(page: Page, tab: str, size: tuple[int, int]) -> None:
+    page.size(*size)
+    go(page, tab)
+    page.wait_for(f"document.querySelector({TABS[tab]!r}) !== null", 60)
+    assert page.evaluate("document.querySelector('[aria-current=page]').hash") == f"#{tab}"
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_both_themes_can_be_chosen(page: Page) -> None:
+    themes = []
+    for _ in range(2):
+        page.evaluate("document.querySelector('.topbar button').click()")
+        themes.append(page.evaluate("document.documentElement.dataset.theme"))
+    assert set(themes) == {"light", "dark"}
+
+
+def test_a_machine_opens_from_the_keyboard(page: Page) -> None:
+    page.size(1280, 900)
+    go(page, "line")
+    page.wait_for("document.querySelector('#live-line .machine') !== null")
+    page.evaluate(
+        "document.querySelector('#live-line .machine')"
+        ".dispatchEvent(new KeyboardEvent('keydown', {key: 'Enter', bubbles: true}))"
+    )
+    page.wait_for("document.querySelector('#machine .trend canvas') !== null")
+    assert page.evaluate("document.querySelectorAll('#machine .signals tbody tr').length") > 3
+
+
+def test_a_what_if_is_answered(page: Page) -> None:
+    go(page, "whatif")
+    page.wait_for("document.querySelector('#ask') !== null")
+    page.evaluate("document.querySelector('#ask').click()")
+    page.wait_for("document.querySelectorAll('#whatif-result tbody tr').length > 3", 120)
+    verdicts = page.evaluate(
+        "[...document.querySelectorAll('#whatif-result .verdict')].map(v => v.textContent)"
+    )
+    assert all(v.endswith(("better", "worse", "no clear change")) for v in verdicts)
+
+
+def test_nothing_is_said_by_colour_alone(page: Page) -> None:
+    go(page, "line")
+    page.wait_for("document.querySelector('#live-line .machine') !== null")
+    labels = page.evaluate(
+        "[...document.querySelectorAll('#live-line .machine')].map(m => m.getAttribute('aria-label'))"
+    )
+    states = page.evaluate(
+        "[...document.querySelectorAll('#live-line .machine .state')].map(t => t.textContent)"
+    )
+    assert len(labels) == len(states) > 1
+    assert all(state and state in label for state, label in zip(states, labels, strict=True))
