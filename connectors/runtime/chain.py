@@ -207,7 +207,7 @@ class Chain:
         as_of = self._now()
         calibrated, forecasts = self._board.need("calibrated"), self._board.need("forecasts")
         batch = await self._read(_roles(self._plant, *_LIVE), as_of - timedelta(days=7), as_of)
-        state = await asyncio.to_thread(live_state, self._plant, batch, as_of=as_of)
+        state = await asyncio.to_thread(live_state, calibrated.plant, batch, as_of=as_of)
         self._board.state = state
         decisions = await asyncio.to_thread(proposal_decisions, self._ledger)
         plant = with_approved_orders(calibrated.plant, decisions)
