@@ -110,4 +110,4 @@ class EmbeddedBroker:
         broker, self._broker = self._broker, None
         if broker is not None:
             with contextlib.suppress(TimeoutError, asyncio.CancelledError, BrokerError):
-                await asyncio.wait_for(broker.shutdown(), 0.7)
+                await asyncio.wait_for(broker.shutdown(), 0.4)

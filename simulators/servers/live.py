@@ -25,7 +25,7 @@ __all__ = ["LivePlant"]
 TICK_S = 0.05
 CATCH_UP_US = 30_000_000
 """The most plant time that is moved on in one piece; behind the clock, pieces follow at once."""
-DRAIN_S = 0.8
+DRAIN_S = 0.6
 
 
 class LivePlant:

@@ -114,7 +114,7 @@ class MachineServer:
         """Close; a second call does nothing."""
         if self._running:
             self._running = False
-            await asyncio.wait_for(self._server.stop(), 0.7)
+            await asyncio.wait_for(self._server.stop(), 0.5)
 
     async def _build(self) -> None:
         server = self._server
