@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
+import itertools
 import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +17,7 @@ from connectors.cli import main
 from connectors.settings import PREFIX, Settings
 from twin import errors
 from twin.plant import plant_schema
+from twin.plant.base import Frozen
 from twin.plant.file import TABLES
 from twin.plant.model import Plant
 
@@ -26,7 +31,9 @@ def settings_page() -> str:
         for name, field in Settings.model_fields.items()
     ]
     return (
-        "# Settings\n\n" + _MADE + "Environment variables; an unknown `LINETWIN_*` is an error. Options of a command win over them.\n\n"
+        "# Settings\n\n"
+        + _MADE
+        + "Environment variables; an unknown `LINETWIN_*` is an error. Options of a command win over them.\n\n"
         "| variable | default | meaning |\n| --- | --- | --- |\n" + "\n".join(rows) + "\n"
     )
 
@@ -36,14 +43,21 @@ def _default(value: object) -> str:
 
 
 def errors_page() -> str:
-    classes = [getattr(errors, name) for name in errors.__all__ if name not in ("Fault", "LinetwinError")]
+    classes = [
+        getattr(errors, name) for name in errors.__all__ if name not in ("Fault", "LinetwinError")
+    ]
     rows = [f"| `{c.code}` | {c.__name__} | {(c.__doc__ or '').strip()} |" for c in classes]
     tree = (errors.__doc__ or "").split("::\n", 1)[1]
     return (
-        "# Errors\n\n" + _MADE + "The API answers with `application/problem+json` whose `code` is one of these or of the"
+        "# Errors\n\n"
+        + _MADE
+        + "The API answers with `application/problem+json` whose `code` is one of these or of the"
         " transport codes in [api.md](api.md); a command prints one line to standard error and exits with 1"
         " (2 for a wrong option).\n\n| code | exception | meaning |\n| --- | --- | --- |\n"
-        + "\n".join(rows) + "\n\n```text" + tree.rstrip() + "\n```\n"
+        + "\n".join(rows)
+        + "\n\n```text"
+        + tree.rstrip()
+        + "\n```\n"
     )
 
 
@@ -65,7 +79,8 @@ def _commands(path: str, command: click.Command) -> Iterator[tuple[str, click.Co
 def plant_page() -> str:
     schema: dict[str, Any] = Plant.model_json_schema()
     parts = [
-        "# Plant file\n\n", _MADE,
+        "# Plant file\n\n",
+        _MADE,
         "One TOML file and the CSV tables beside it. An unknown key is an error; `linetwin check` lists every fault at"
         " once. The machine-readable form is [plant.schema.json](plant.schema.json); the example to copy is"
         " `simulators/practice/plant.toml`. Durations are in seconds, instants carry their UTC offset.\n\n",
@@ -73,7 +88,9 @@ def plant_page() -> str:
         " read when it exists. A list in a cell is written `A|B`.\n\n",
     ]
     for name, (row, key) in TABLES.items():
-        columns = ", ".join(f"`{c}`{'' if f.is_required() else ' (optional)'}" for c, f in row.model_fields.items())
+        columns = ", ".join(
+            f"`{c}`{'' if f.is_required() else ' (optional)'}" for c, f in row.model_fields.items()
+        )
         parts.append(f"- **{name}.csv**" + (f" (key `{key}`)" if key else "") + f": {columns}\n")
     parts.append("\n")
     parts += _section("The file", schema, {*TABLES})
@@ -88,13 +105,25 @@ def _section(title: str, definition: dict[str, Any], without: set[str]) -> Itera
     yield f"## {title}\n\n"
     if title != "The file":
         yield definition.get("description", "").strip() + "\n\n"
-    yield "| key | kind | default |\n| --- | --- | --- |\n"
+    yield "| key | kind | default | meaning |\n| --- | --- | --- | --- |\n"
     required = set(definition.get("required", ()))
+    meanings = _meanings(definition["title"])
     for key, value in definition["properties"].items():
         if key not in without:
             default = "required" if key in required else f"`{value.get('default', '')}`"
-            yield f"| `{key}` | {_kind(value)} | {default} |\n"
+            yield f"| `{key}` | {_kind(value)} | {default} | {meanings.get(key, '')} |\n"
     yield "\n"
+
+
+def _meanings(title: str) -> dict[str, str]:
+    """The texts under the fields of a model, by field."""
+    model = next(m for m in Frozen.__subclasses__() if m.__name__ == title)
+    body = ast.parse(textwrap.dedent(inspect.getsource(model))).body[0].body  # type: ignore[attr-defined]
+    return {
+        field.target.id: " ".join(text.value.value.split())
+        for field, text in itertools.pairwise(body)
+        if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr)
+    }
 
 
 def _kind(value: dict[str, Any]) -> str:
@@ -114,7 +143,12 @@ def _kind(value: dict[str, Any]) -> str:
         return " or ".join(dict.fromkeys(_kind(o) for o in options if o.get("type") != "null"))
     bounds = [
         f"{sign} {value[key]:g}"
-        for key, sign in (("minimum", ">="), ("exclusiveMinimum", ">"), ("maximum", "<="), ("exclusiveMaximum", "<"))
+        for key, sign in (
+            ("minimum", ">="),
+            ("exclusiveMinimum", ">"),
+            ("maximum", "<="),
+            ("exclusiveMaximum", "<"),
+        )
         if key in value
     ]
     return " ".join([str(value.get("type", "any")), *bounds])

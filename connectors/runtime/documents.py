@@ -290,6 +290,7 @@ def proposals_document(
             **{key: getattr(p, key) for key in keys},
             "release_at": at(p.release_at),
             "due_at": at(p.due_at),
+            "expected_at": at(p.expected_at),
             "state": "proposed",
             "decided_by": None,
             "pegging": [

@@ -150,14 +150,14 @@ def proposal_decisions(ledger: Ledger) -> dict[str, dict[str, Any]]:
 
 
 def with_approved_orders(plant: Plant, decisions: Mapping[str, Mapping[str, Any]]) -> Plant:
-    """The plant with every approved proposal as an open purchase order."""
+    """The plant with every approved proposal as an open purchase order, due when it can come."""
     approved = {
         proposal_id: PurchaseOrder(
             purchase_order_id=proposal_id,
             item_id=p["item_id"],
             supplier_id=p["supplier_id"],
             quantity=p["quantity"],
-            due_at=datetime.fromisoformat(p["due_at"]),
+            due_at=datetime.fromisoformat(p["expected_at"]),
         )
         for proposal_id, p in decisions.items()
         if p["state"] == "approved" and p["item_id"] in plant.items

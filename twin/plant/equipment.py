@@ -93,7 +93,9 @@ class StorageZone(Frozen):
     """A finite buffer between two work units."""
 
     upstream: str
+    """Work unit that puts parts in."""
     downstream: str
+    """Work unit that takes them out."""
     capacity: Annotated[int, Field(ge=0)]
     """Places for parts; 0 hands a part over only when the next unit is free."""
 
@@ -102,18 +104,29 @@ class WorkUnit(Frozen):
     """One machine of the line."""
 
     name: str
+    """For people."""
     role: str
+    """What kind of machine it is, in a word."""
     calendar: str
+    """When it works."""
     cycle_time: Annotated[dict[str, Law], Field(min_length=1)]
     """Duration law by product, or ``default`` for the others."""
     setup: Setup = Setup()
+    """Change-over times."""
     parameters: dict[str, ProcessParameter] = {}
+    """Setpoints by name."""
     defects: DefectResponse | None = None
+    """Defects that it makes."""
     inspection: Inspection | None = None
+    """Defects that it finds."""
     failure_modes: dict[str, FailureMode] = {}
+    """How it fails, by name."""
     power: Power = Power()
+    """Electrical power by state."""
     state_map: str | None = None
+    """How to read its state signal."""
     signals: dict[str, Signal] = {}
+    """What it reports, by name."""
 
     def cycle_law(self, product: str) -> Law:
         """Duration law of one part of this product."""

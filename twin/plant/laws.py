@@ -7,7 +7,6 @@ from statistics import NormalDist
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
-from scipy import special
 
 from twin.plant.base import Frozen
 
@@ -73,6 +72,8 @@ class Gamma(Frozen):
         return self.mean_s
 
     def quantile(self, u: float) -> float:
+        from scipy import special  # slow to load, and few plants have a gamma law
+
         shape = self.cv**-2
         return float(special.gammaincinv(shape, u)) * self.mean_s / shape
 

@@ -62,18 +62,31 @@ class Plant(Frozen):
     """
 
     schema_version: Literal[1] = 1
+    """Version of this format."""
     site: Annotated[str, Field(pattern=r"^[A-Za-z0-9_\-]+$")]
+    """ISA-95 site; first part of every signal name."""
     area: Annotated[str, Field(pattern=r"^[A-Za-z0-9_\-]+$")]
+    """ISA-95 area."""
     line: Annotated[str, Field(pattern=r"^[A-Za-z0-9_\-]+$")]
+    """ISA-95 production line."""
     name: str
+    """For people; the page shows it."""
     timezone: str
+    """IANA name; shifts and time buckets follow its clock."""
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+    """ISO 4217 code of every cost."""
     calendars: dict[str, Calendar]
+    """Working times by name."""
     sources: dict[str, Source] = {}
+    """Servers and brokers by name."""
     state_maps: dict[str, StateMap] = {}
+    """What state numbers mean, by name."""
     products: dict[str, Product]
+    """Items that run down the line."""
     work_units: dict[str, WorkUnit]
+    """Machines by name, in flow order."""
     storage_zones: dict[str, StorageZone]
+    """Buffers between machines; they make the flow."""
     maintenance: MaintenancePolicy = MaintenancePolicy()
     planning: PlanningPolicy = PlanningPolicy()
     items: dict[str, MaterialDefinition] = {}

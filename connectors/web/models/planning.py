@@ -90,7 +90,10 @@ class Proposal(Strict):
     cost: float | None
     currency: str
     release_at: Instant
-    due_at: Instant
+    due_at: Instant = Field(description="When it is needed")
+    expected_at: Instant = Field(
+        description="When it comes if ordered at release_at, or now where that is past"
+    )
     state: str = Field(description="proposed, approved or rejected")
     decided_by: str | None
     pegging: list[ProposalPegging]
