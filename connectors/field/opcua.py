@@ -25,6 +25,7 @@ QUEUE_SIZE = 5_000
 """Values of one node that the server keeps while we are slow: a minute at 80 a second."""
 PROBE_S = 10.0
 """A server that is silent for longer is taken for lost. [s]"""
+SESSION_MS = 600_000
 LOOK_AGAIN_S = 5.0
 """How often nodes that are not there are looked for. [s]"""
 ITEMS_PER_REQUEST = 500
@@ -63,6 +64,7 @@ class OpcuaSource(LiveSource):
 
     async def _session(self, sink: Sink) -> None:
         client = Client(self.url, timeout=PROBE_S, watchdog_intervall=PROBE_S)
+        client.session_timeout = SESSION_MS
         lost = asyncio.Event()
 
         async def on_lost(_: Exception) -> None:

@@ -8,10 +8,10 @@ import logging
 import shutil
 import socket
 import subprocess
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import paho.mqtt.client as mqtt
 import pytest
@@ -36,12 +36,7 @@ WITHOUT_MOSQUITTO = pytest.mark.skipif(
 )
 
 
-class AnyBroker(Protocol):
-    url: str
-
-    async def start(self) -> None: ...
-
-    async def stop(self) -> None: ...
+PROCESSES: list[subprocess.Popen[bytes]] = []
 
 
 def free_port() -> int:
@@ -80,22 +75,20 @@ class Mosquitto:
 
     async def start(self) -> None:
         program = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
-        self.process = await asyncio.create_subprocess_exec(
-            program, "-c", str(self.config), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-        )
-        assert self.process.stdout is not None
-        async with asyncio.timeout(TIMEOUT_S):
-            async for line in self.process.stdout:
-                if b"running" in line:
-                    break
-        self.reading = asyncio.create_task(self.process.stdout.read())
+        self.process = subprocess.Popen([program, "-c", str(self.config)], stderr=subprocess.PIPE)
+        PROCESSES.append(self.process)
+        await asyncio.wait_for(asyncio.to_thread(self._running), TIMEOUT_S)
 
     async def stop(self) -> None:
         self.process.terminate()
-        await self.process.wait()
-        await self.reading
+        await asyncio.to_thread(self.process.wait)
+
+    def _running(self) -> None:
+        assert self.process.stderr is not None
+        assert any(b" running" in line for line in self.process.stderr), "mosquitto did not start"
 
 
+Kind = type[Embedded] | type[Mosquitto]
 BROKERS = [Embedded, pytest.param(Mosquitto, marks=WITHOUT_MOSQUITTO)]
 
 
@@ -103,6 +96,15 @@ BROKERS = [Embedded, pytest.param(Mosquitto, marks=WITHOUT_MOSQUITTO)]
 def _quiet(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.CRITICAL, "amqtt")
     caplog.set_level(logging.CRITICAL, "transitions")
+
+
+@pytest.fixture(autouse=True)
+def _leaves_no_process() -> Iterator[None]:
+    yield
+    while PROCESSES:
+        process = PROCESSES.pop()
+        with process:
+            process.kill()
 
 
 @pytest.fixture
@@ -234,7 +236,7 @@ async def within(wait: Coroutine[Any, Any, Any]) -> Any:
 @pytest.mark.parametrize("kind", BROKERS)
 @pytest.mark.parametrize("refusals", [0, 4])
 def test_every_json_message_is_stored_once_also_when_the_store_refuses_at_first(
-    plant: Plant, tmp_path: Path, kind: Callable[[Path], AnyBroker], refusals: int
+    plant: Plant, tmp_path: Path, kind: Kind, refusals: int
 ) -> None:
     async def story() -> None:
         broker, store = kind(tmp_path), Store(refusals)
@@ -256,7 +258,7 @@ def test_every_json_message_is_stored_once_also_when_the_store_refuses_at_first(
 
 @pytest.mark.parametrize("kind", BROKERS)
 def test_values_arrive_after_the_broker_was_started_again(
-    plant: Plant, tmp_path: Path, kind: Callable[[Path], AnyBroker]
+    plant: Plant, tmp_path: Path, kind: Kind
 ) -> None:
     async def story() -> None:
         broker, store, pauses = kind(tmp_path), Store(), Pauses()
@@ -332,9 +334,7 @@ def _birth(plant: Plant) -> tuple[str, list[Metric], dict[str, int]]:
 
 
 @pytest.mark.parametrize("kind", BROKERS)
-def test_sparkplug_birth_data_and_death_of_a_node(
-    plant: Plant, tmp_path: Path, kind: Callable[[Path], AnyBroker]
-) -> None:
+def test_sparkplug_birth_data_and_death_of_a_node(plant: Plant, tmp_path: Path, kind: Kind) -> None:
     async def story() -> None:
         broker, store = kind(tmp_path), Store()
         await broker.start()

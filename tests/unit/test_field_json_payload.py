@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import subprocess
+import sys
 
 import pytest
 from hypothesis import given
@@ -89,3 +91,13 @@ def test_other_messages_are_refused(payload: bytes) -> None:
 def test_any_bytes_are_a_reading_or_a_data_error(payload: bytes) -> None:
     with contextlib.suppress(DataError):
         decode_json(payload)
+
+
+def test_codecs_that_the_practice_plant_shares_load_nothing_of_the_product() -> None:
+    code = (
+        "import sys, connectors.field.json_payload, connectors.field.sparkplug\n"
+        "print([m for m in ('asyncua', 'paho', 'pandas', 'duckdb', 'twin.telemetry') "
+        "if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
