@@ -18,7 +18,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 __all__ = ["Link", "Refused"]
 
-ANSWER_S = 4.0
+ANSWER_S = 3.0
 """How long a broker may take to answer. [s]"""
 ANSWER_V5_S = 1.0
 """The same for MQTT 5: a broker that does not know it may wait for more instead of saying so."""

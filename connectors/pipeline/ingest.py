@@ -147,7 +147,7 @@ class Ingest:
         if left := sum(lane.status().waiting for lane in self._lanes):
             raise StoreError(f"{left} samples were not stored before the stop")
 
-    async def stop(self, timeout_s: float = 4.0) -> None:
+    async def stop(self, timeout_s: float = 3.0) -> None:
         """Stop the sources, store what they handed over, and let ``run`` return.
 
         Args:

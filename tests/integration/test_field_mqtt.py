@@ -213,8 +213,7 @@ def source_of(plant: Plant, name: str, url: str, pauses: Pauses | None = None) -
 
 def vibrations(plant: Plant, count: int, start: datetime = START) -> list[tuple[str, bytes]]:
     """Messages of a sensor whose value and stored value are the same number."""
-    unit, name = "pick_place_1", "vibration"
-    topic = plant.address(unit, name)
+    topic = plant.address("pick_place_1", "vibration")
     instants = [to_us(start) + i * 1_000_250 for i in range(count)]
     return [(topic, encode_json(i / 100, at)) for i, at in enumerate(instants)]
 
@@ -277,9 +276,8 @@ def test_values_arrive_after_the_broker_was_started_again(
             async with Device(broker.url) as device:
                 await device.publish(vibrations(plant, 20, START + timedelta(hours=1)))
                 await store.reaches(40)
-        assert store.facts() == facts_of(plant, 20) + facts_of(
-            plant, 20, START + timedelta(hours=1)
-        )
+        later = facts_of(plant, 20, START + timedelta(hours=1))
+        assert store.facts() == facts_of(plant, 20) + later
         await broker.stop()
 
     run(story)
