@@ -98,7 +98,7 @@ def test_a_what_if_is_answered(page: Page) -> None:
     verdicts = page.evaluate(
         "[...document.querySelectorAll('#whatif-result .verdict')].map(v => v.textContent)"
     )
-    assert all(v.endswith(("better", "worse", "no clear change")) for v in verdicts)
+    assert all(v.endswith(("better", "worse", "changed", "no clear change")) for v in verdicts)
 
 
 def test_nothing_is_said_by_colour_alone(page: Page) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -52,7 +52,7 @@ class WhatIfKpi(Strict):
     delta: float | None
     delta_low: float | None
     delta_high: float | None
-    verdict: str
+    verdict: str = Field(description="better, worse, changed or no clear change")
     variance_reduction: float | None
 
 
@@ -62,6 +62,7 @@ class WhatIfResult(Strict):
     seed: int
     replications: int
     horizon_h: float
+    level: float = Field(description="Coverage of the intervals of the differences")
     kpis: list[WhatIfKpi]
 
 
@@ -75,7 +76,7 @@ class Job(Strict):
     progress: float = Field(ge=0, le=1)
     submitted_at: Instant
     finished_at: Instant | None
-    result: WhatIfResult | dict[str, Any] | None
+    result: WhatIfResult | None
     error: str | None
 
 

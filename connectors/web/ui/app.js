@@ -1,7 +1,7 @@
 // The frame of the page: top bar, tabs, the view that the address names.
 
 import { html, useEffect, useErrorBoundary } from "./vendor/preact-htm.js";
-import { update, useStore } from "./lib/store.js";
+import { update, useDocument, useStore } from "./lib/store.js";
 import { TopBar } from "./parts/topbar.js";
 import { AlertsView } from "./views/alerts.js";
 import { ComponentsView } from "./views/components.js";
@@ -49,6 +49,7 @@ function Tabs({ tab }) {
 function View({ tab }) {
   const [error, reset] = useErrorBoundary((e) => console.error(e));
   useEffect(() => { if (error) reset(); }, [tab]);
+  useDocument("plant"); // names and times of every view are said in its words and its time zone
   const { View: Chosen, label } = TABS.find((t) => t.id === tab);
   if (error) {
     return html`<div class="card problem" role="alert">This view failed: ${error.message}</div>`;

@@ -38,6 +38,13 @@ export const signed = (value, digits) =>
 export const percent = (value, digits = 0) =>
   value === null || value === undefined ? "–" : `${(100 * value).toFixed(digits).replace("-", "−")} %`;
 
+/** A probability; what is not certain is never said to be. */
+export function chance(p) {
+  if (p > 0.995 && p < 1) return "> 99 %";
+  if (p > 0 && p < 0.005) return "< 1 %";
+  return percent(p);
+}
+
 export const unitWord = (unit) => (unit in UNIT_WORDS ? UNIT_WORDS[unit] : unit || "");
 
 export function quantity(value, unit, digits = 3) {

@@ -1,7 +1,7 @@
 // Small charts of our own: failure curves, interval bars, time bars.
 
 import { html } from "../vendor/preact-htm.js";
-import { duration, percent, unitName, words } from "../lib/format.js";
+import { chance, duration, percent, unitName, words } from "../lib/format.js";
 
 const SERIES = ["c1", "c2", "c3", "c4", "c5"];
 export const seriesClass = (i) => SERIES[i % SERIES.length];
@@ -35,7 +35,7 @@ export function FailureCurves({ forecasts }) {
           const at24 = f.horizon_h.indexOf(24);
           return html`<span key=${f.failure_mode} class=${`key ${seriesClass(i)}`}>
             <svg width="22" height="8" aria-hidden="true"><path class=${`line dash${i % 3}`} d="M1 4H21" /></svg>
-            ${words(f.failure_mode)}${at24 >= 0 && html` <b class="num">${percent(f.probability[at24])}</b> in 24 h`}
+            ${words(f.failure_mode)}${at24 >= 0 && html` <b class="num">${chance(f.probability[at24])}</b> in 24 h`}
           </span>`;
         })}
       </figcaption>
@@ -44,7 +44,7 @@ export function FailureCurves({ forecasts }) {
 
 /** An estimate with its interval on an axis that is symmetric about zero. */
 export function DeltaBar({ delta, low, high, tone }) {
-  const [width, height] = [116, 22];
+  const [width, height] = [96, 22];
   const reach = Math.max(Math.abs(low ?? delta), Math.abs(high ?? delta), 1e-12) * 1.08;
   const x = (v) => width / 2 + (v / reach) * (width / 2 - 4);
   return html`

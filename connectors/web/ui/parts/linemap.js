@@ -1,7 +1,7 @@
 // The live line as one SVG: machines, buffers, parts on the move.
 
 import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "../vendor/preact-htm.js";
-import { count, duration, percent, quantity } from "../lib/format.js";
+import { chance, count, duration, quantity } from "../lib/format.js";
 import { StateGlyph, stateClass, stateLabel } from "../lib/states.js";
 import { BLOCK, layout, twoLines } from "./layout.js";
 
@@ -70,10 +70,10 @@ function Block({ place, unit, risk, selected, asOf, onSelect }) {
       ${unit?.reject_count > 0 && html`<text class="rejects num" x=${BLOCK.width - 11} y="97" text-anchor="end">${count(unit.reject_count)} rejected</text>`}
       <text class="power num" x=${BLOCK.width - 11} y="118" text-anchor="end">${unit?.power_w === null || unit?.power_w === undefined ? "" : quantity(unit.power_w, "W", 2)}</text>
       ${risk && html`
-        <g class="risk" transform=${`translate(${BLOCK.width - 58} 32)`}>
-          <title>${`${risk.name}: ${percent(risk.probability)} within ${risk.horizon_h} h`}</title>
-          <rect width="50" height="18" rx="9" />
-          <path d="M12 4l4.5 9h-9z" /><text class="num" x="44" y="13" text-anchor="end">${percent(risk.probability).replace(" ", "")}</text>
+        <g class="risk" transform=${`translate(${BLOCK.width - 54} 32)`}>
+          <title>${`${risk.name}: ${chance(risk.probability)} within ${risk.horizon_h} h`}</title>
+          <rect width="46" height="18" rx="9" />
+          <text class="num" x="23" y="13" text-anchor="middle">${chance(risk.probability).replaceAll(" ", "")}</text>
         </g>`}
     </g>`;
 }

@@ -2,10 +2,13 @@
 
 import { html, useState } from "../vendor/preact-htm.js";
 import { api } from "../lib/api.js";
-import { dayTime, number, percent, quantity, unitWord } from "../lib/format.js";
+import { chance, dayTime, number, quantity, unitWord } from "../lib/format.js";
 import { load } from "../lib/live.js";
 import { Card, DecisionForm, Empty } from "./common.js";
+import { plantNow } from "./topbar.js";
 
+const PEGS = 4;
+const FEW = 6;
 const ORDER = { proposed: 0, approved: 1, rejected: 2 };
 
 function Decide({ proposal }) {
@@ -26,7 +29,15 @@ function Decide({ proposal }) {
     </div>`;
 }
 
+/** The first sentence at once, the rest when asked. */
+function Why({ reason }) {
+  const end = reason.search(/[.;] /);
+  if (end < 0) return html`<p>${reason}</p>`;
+  return html`<details class="why"><summary>${reason.slice(0, end + 1)}</summary><p>${reason.slice(end + 2)}</p></details>`;
+}
+
 function Proposal({ proposal: p }) {
+  const late = p.state === "proposed" && new Date(p.release_at).getTime() < (plantNow() || 0);
   return html`
     <article class=${`proposal ${p.state}`} data-proposal=${p.proposal_id}>
       <header>
@@ -39,19 +50,20 @@ function Proposal({ proposal: p }) {
         <div><dt>Quantity</dt><dd class="num">${quantity(p.quantity, p.unit, 4)}</dd></div>
         <div><dt>Cost</dt><dd class="num">${p.cost === null ? "–" : `${number(p.cost, 4)} ${p.currency}`}</dd></div>
         <div><dt>Supplier</dt><dd>${p.supplier_id || "–"}</dd></div>
-        <div><dt>Order by</dt><dd>${dayTime(p.release_at)}</dd></div>
+        <div><dt>Order by</dt><dd class=${late ? "overdue" : ""}>${late ? html`${dayTime(p.release_at)}, overdue` : dayTime(p.release_at)}</dd></div>
         <div><dt>Here by</dt><dd>${dayTime(p.due_at)}</dd></div>
-        <div><dt>Stock-out without it</dt><dd class="num">${percent(p.stockout_probability)}</dd></div>
+        <div><dt>Stock-out without it</dt><dd class="num">${chance(p.stockout_probability)}</dd></div>
       </dl>
-      <p>${p.reason}</p>
-      <p class="pegs">${p.pegging.map((g) => html`
-        <span key=${g.kind + g.name} class=${`peg ${g.kind}`}>${g.kind === "failure" ? "failure" : "order"} ${g.name} <b class="num">${number(g.quantity)}</b></span>`)}</p>
+      <${Why} reason=${p.reason} />
+      <p class="pegs">${p.pegging.slice(0, PEGS).map((g) => html`
+        <span key=${g.kind + g.name} class=${`peg ${g.kind}`}>${g.kind === "failure" ? "failure" : "order"} ${g.name} <b class="num">${number(g.quantity)}</b></span>`)}${p.pegging.length > PEGS && html`<span class="muted">and ${p.pegging.length - PEGS} more</span>`}</p>
       <${Decide} proposal=${p} />
     </article>`;
 }
 
 export function ProposalList({ proposals }) {
   const [all, setAll] = useState(false);
+  const [long, setLong] = useState(false);
   const open = proposals.filter((p) => p.state === "proposed");
   const shown = (all ? [...proposals] : open)
     .sort((a, b) => (ORDER[a.state] ?? 3) - (ORDER[b.state] ?? 3) || a.release_at.localeCompare(b.release_at));
@@ -64,7 +76,8 @@ export function ProposalList({ proposals }) {
         <button aria-pressed=${all ? "true" : "false"} onClick=${() => setAll(true)}>All</button>
       </div>`}>
       ${shown.length
-        ? html`<div class="proposals">${shown.map((p) => html`<${Proposal} key=${p.proposal_id} proposal=${p} />`)}</div>`
+        ? html`<div class="proposals">${(long ? shown : shown.slice(0, FEW)).map((p) => html`<${Proposal} key=${p.proposal_id} proposal=${p} />`)}</div>
+          ${shown.length > FEW && html`<button class="more" onClick=${() => setLong(!long)}>${long ? "Show fewer" : `Show ${shown.length - FEW} more`}</button>`}`
         : html`<${Empty}>Nothing to decide.<//>`}
     <//>`;
 }

@@ -2,11 +2,12 @@
 
 import { html, useState } from "../vendor/preact-htm.js";
 import { api } from "../lib/api.js";
-import { dayTime, duration, hours, percent, unitName, words } from "../lib/format.js";
+import { chance, dayTime, duration, hours, percent, unitName, words } from "../lib/format.js";
 import { load } from "../lib/live.js";
 import { update, useDocument } from "../lib/store.js";
 import { Card, DecisionForm, Empty, ShareBar, WithDocument } from "../parts/common.js";
 import { FailureCurves } from "../parts/charts.js";
+import { plantNow } from "../parts/topbar.js";
 
 const STATE_WORDS = { raised: "Raised", acknowledged: "Acknowledged", cleared: "Cleared" };
 const FILTERS = { open: "Open", cleared: "Cleared", all: "All" };
@@ -32,6 +33,8 @@ function Life({ alert }) {
       </div>
     </div>`;
 }
+
+const passed = (window) => new Date(window.start_at).getTime() + 1000 * window.duration_s < (plantNow() || 0);
 
 function Actions({ alert }) {
   const [doing, set] = useState(null);
@@ -67,10 +70,10 @@ function AlertCard({ alert, forecast }) {
       <header class="alert-head">
         <div>
           <h2>${alert.name}</h2>
-          <p class="muted">${unitName(alert.work_unit)} · ${alert.alert_id}</p>
+          <p class="muted" title=${alert.alert_id}>${unitName(alert.work_unit)}</p>
         </div>
         <div class="alert-chance">
-          <span class="num big">${percent(alert.probability)}</span>
+          <span class="num big">${chance(alert.probability)}</span>
           <span class="muted">within ${hours(alert.horizon_h)}</span>
         </div>
         <span class=${`tag ${alert.state}`}>${STATE_WORDS[alert.state] || alert.state}</span>
@@ -79,7 +82,7 @@ function AlertCard({ alert, forecast }) {
         <div>
           ${alert.state !== "cleared" && html`<${Life} alert=${alert} />`}
           ${window && html`<p class="window"><span class="muted">Cheapest window for the work</span>
-            <strong>${dayTime(window.start_at)}</strong>, ${duration(window.duration_s)}</p>`}
+            <strong>${dayTime(window.start_at)}</strong>, ${duration(window.duration_s)}${passed(window) ? html` <span class="muted">(has passed)</span>` : ""}</p>`}
           <${History} alert=${alert} />
           <${Actions} alert=${alert} />
         </div>
@@ -117,11 +120,11 @@ function Inbox({ alerts }) {
 
 function Risks({ forecasts }) {
   if (!forecasts) return null;
-  const chance = (f) => f.probability[f.horizon_h.indexOf(24)] ?? f.probability.at(-1) ?? 0;
-  const ranked = [...forecasts.forecasts].sort((a, b) => chance(b) - chance(a)).slice(0, 10);
+  const within24h = (f) => f.probability[f.horizon_h.indexOf(24)] ?? f.probability.at(-1) ?? 0;
+  const ranked = [...forecasts.forecasts].sort((a, b) => within24h(b) - within24h(a)).slice(0, 10);
   return html`
     <${Card} title="Most likely to fail within 24 h" aside=${html`<span class="muted">as of ${dayTime(forecasts.as_of)}</span>`}>
-      ${ranked.map((f) => html`<${ShareBar} key=${`${f.work_unit}${f.failure_mode}`} share=${chance(f)} text=${percent(chance(f))}
+      ${ranked.map((f) => html`<${ShareBar} key=${`${f.work_unit}${f.failure_mode}`} share=${within24h(f)} text=${chance(within24h(f))}
         label=${`${unitName(f.work_unit)}: ${words(f.failure_mode)}`} tone="long" />`)}
     <//>`;
 }

@@ -2,7 +2,7 @@
 
 import { html, useEffect, useState } from "../vendor/preact-htm.js";
 import { api } from "../lib/api.js";
-import { clock, count, dayTime, duration, words } from "../lib/format.js";
+import { clock, count, dayTime, duration, number, words } from "../lib/format.js";
 import { useDocument } from "../lib/store.js";
 import { Card, Empty, WithDocument } from "../parts/common.js";
 
@@ -15,7 +15,7 @@ const Steps = ({ health }) => html`
         <li key=${name} class=${s.state}>
           <span class="mark" aria-hidden="true">${STEP_MARK[s.state] || "?"}</span>
           <div>
-            <strong>${words(name)}</strong> <span class="muted">${s.state}${s.took_s !== null ? ` in ${duration(s.took_s)}` : ""}${s.at ? `, ${dayTime(s.at)}` : ""}</span>
+            <strong>${words(name)}</strong> <span class="muted">${s.state}${s.took_s !== null ? ` in ${s.took_s < 10 ? `${number(s.took_s, 2)} s` : duration(s.took_s)}` : ""}${s.at ? `, ${dayTime(s.at)}` : ""}</span>
             ${s.detail && html`<div class="muted">${s.detail}</div>`}
           </div>
         </li>`)}

@@ -2,7 +2,7 @@
 
 import { html, useEffect, useState } from "../vendor/preact-htm.js";
 import { api } from "../lib/api.js";
-import { dayTime, number, percent, quantity, signed, unitName, unitWord, words, kpiName } from "../lib/format.js";
+import { chance, dayTime, number, percent, quantity, signed, unitName, unitWord, words, kpiName } from "../lib/format.js";
 import { peek, setJob, update, useStore } from "../lib/store.js";
 import { Card, Empty, WithDocument } from "../parts/common.js";
 import { DeltaBar } from "../parts/charts.js";
@@ -128,13 +128,13 @@ function Result({ result }) {
     <div class="scroll-x">
       <table class="plain results" id="whatif-result">
         <thead><tr><th>Figure</th><th class="right">Today</th><th class="right">Changed</th><th class="right">Difference</th>
-          <th>Interval</th><th><span class="sr">Chart</span></th><th>Verdict</th></tr></thead>
+          <th class="nowrap">${percent(result.level)} interval</th><th><span class="sr">Chart</span></th><th>Verdict</th></tr></thead>
         <tbody>${result.kpis.map((k) => html`<${ResultRow} key=${k.name} kpi=${k} />`)}</tbody>
       </table>
     </div>
     <p class="note">
       ${result.replications} paired replications over ${number(result.horizon_h)} h, seed ${result.seed}, ${result.engine} engine.
-      ${saved.length ? ` Pairing removed up to ${percent(Math.max(...saved))} of the variance.` : ""}
+      ${saved.length ? ` Pairing removed up to ${chance(Math.max(...saved))} of the variance.` : ""}
     </p>`;
 }
 
