@@ -169,11 +169,10 @@ class Alert:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertEvent:
-    """One change of one alert, as it stands in the ledger."""
+    """One change of one alert, as it stands in the ledger; ``alert`` is the alert after it."""
 
     kind: EventKind
     alert: Alert
-    """The alert after the event."""
     at: datetime
     who: str
     why: str
@@ -271,12 +270,7 @@ def acknowledge(alert: Alert, who: str, at: datetime, why: str = "") -> AlertEve
 
 
 def clear(
-    alert: Alert,
-    who: str,
-    why: str,
-    at: datetime,
-    *,
-    reason: ClearReason = ClearReason.MANUAL,
+    alert: Alert, who: str, why: str, at: datetime, *, reason: ClearReason = ClearReason.MANUAL
 ) -> AlertEvent:
     """The alert is over. After a manual clear the mode stays quiet for the alert's horizon.
 
