@@ -44,6 +44,7 @@ class _Connection:
     def __init__(self, url: str, client_id: str) -> None:
         self._url = url
         self._lock = threading.RLock()
+        self._counting = threading.Lock()  # never held while paho is called: it calls back
         self._unacknowledged = 0
         self._connected = threading.Event()
         self._client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id, protocol=mqtt.MQTTv311)
@@ -76,7 +77,7 @@ class _Connection:
 
     def pending(self) -> int:
         """Messages that the broker has not yet taken."""
-        with self._lock:
+        with self._counting:
             return self._unacknowledged
 
     async def stop(self) -> None:
@@ -85,9 +86,9 @@ class _Connection:
         await asyncio.to_thread(self._client.loop_stop)
 
     def _send(self, topic: str, payload: bytes, qos: int) -> None:
-        with self._lock:
+        with self._counting:
             self._unacknowledged += 1
-            self._client.publish(topic, payload, qos)
+        self._client.publish(topic, payload, qos)
 
     def _on_connect(self, client: mqtt.Client, data: Any, flags: Any, code: Any, more: Any) -> None:
         if not code.is_failure:
@@ -98,7 +99,7 @@ class _Connection:
         """The broker has let us in; on paho's thread."""
 
     def _on_publish(self, client: mqtt.Client, data: Any, mid: int, code: Any, more: Any) -> None:
-        with self._lock:
+        with self._counting:
             self._unacknowledged -= 1
 
 

@@ -26,7 +26,9 @@ from connectors.field.sparkplug import MessageType, Metric, Payload, Topic, deco
 from connectors.field.sparkplug import encode_payload as encode
 from simulators.cli import main
 from simulators.clock import to_us
+from simulators.physics import Emission
 from simulators.servers.broker import EmbeddedBroker
+from simulators.servers.mqtt import JsonPublisher
 from twin.plant import load_plant
 
 PLANT_FILE = Path(__file__).parents[2] / "simulators" / "practice" / "plant.toml"
@@ -306,3 +308,26 @@ def absent_and_back(url: str) -> list[bytes]:
     again.close()
     other.close()
     return found
+
+
+def test_publishing_never_waits_for_an_acknowledgement_that_arrives_meanwhile() -> None:
+    """paho calls back while it holds what publishing needs; both once waited for each other."""
+    plant = load_plant(PLANT_FILE)
+    emissions = [Emission("packing", "vibration", 1.0, 1_000_000 * i, 0) for i in range(1_500)]
+
+    async def story() -> int:
+        broker = EmbeddedBroker()
+        publisher = JsonPublisher(plant, "sensors", await broker.start())
+        await publisher.start()
+        try:
+            sending = asyncio.to_thread(publisher.publish, emissions)
+            await asyncio.wait_for(sending, WAIT_S)
+            async with asyncio.timeout(WAIT_S):
+                while publisher.pending():
+                    await asyncio.sleep(0.01)
+            return publisher.pending()
+        finally:
+            await publisher.stop()
+            await broker.stop()
+
+    assert asyncio.run(story()) == 0
