@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 from twin.engine import LiveState, simulate
 from twin.plant import FailureForecast, Plant
@@ -101,28 +103,55 @@ def plan_step(
     forecasts: Sequence[FailureForecast],
     start: datetime,
     seed: int,
-    time_limit_s: float = 5.0,
+    *,
+    time_limit_s: float = 3.0,
+    executor: Executor | None = None,
+    pieces: int = 1,
 ) -> Plan:
-    """Schedule the orders, play the schedule in many futures, and buy what they need."""
+    """Schedule the orders, play the schedule in many futures, and buy what they need.
+
+    Args:
+        plant: Calibrated or nominal, with its stock and open purchase orders.
+        state: Where the line stands at ``start``.
+        forecasts: Failures that are coming.
+        start: First instant of the plan.
+        seed: Names the futures.
+        time_limit_s: For the solver. [s]
+        executor: Where the heavy parts run; None: here. It changes no result.
+        pieces: Into how many parts the futures are cut. It changes no result.
+    """
+    from twin.engine.measure import joined
     from twin.planning import component_demand, net, propose
     from twin.schedule import schedule_jobs, schedule_maintenance
 
-    schedule, violations = schedule_orders(
-        plant, start=start, state=state, forecasts=forecasts, time_limit_s=time_limit_s
-    )
-    run = simulate(
+    run_here: Executor = executor or _Here()
+    schedule, violations = run_here.submit(
+        schedule_orders,
         plant,
         start=start,
-        horizon_s=plant.planning.horizon_d * _DAY_S,
-        jobs=schedule_jobs(schedule),
-        replications=plant.planning.replications,
-        seed=seed,
         state=state,
         forecasts=forecasts,
-        maintenance=schedule_maintenance(schedule),
-        until_done=True,
-    )
-    demand = component_demand(plant, run, maintenance=schedule_maintenance(schedule))
+        time_limit_s=time_limit_s,
+    ).result()
+    work = schedule_maintenance(schedule)
+    runs = [
+        run_here.submit(
+            simulate,
+            plant,
+            start=start,
+            horizon_s=plant.planning.horizon_d * _DAY_S,
+            jobs=schedule_jobs(schedule),
+            replications=len(part),
+            first_replication=part[0],
+            seed=seed,
+            state=state,
+            forecasts=forecasts,
+            maintenance=work,
+            until_done=True,
+        )
+        for part in _parts(plant.planning.replications, pieces)
+    ]
+    demand = component_demand(plant, joined([r.result() for r in runs]), maintenance=work)
     return Plan(
         start=start,
         schedule=schedule,
@@ -131,3 +160,17 @@ def plan_step(
         netting=net(plant, demand, now=start),
         proposals=propose(plant, demand, now=start, forecasts=forecasts),
     )
+
+
+def _parts(replications: int, pieces: int) -> list[range]:
+    cuts = [replications * i // pieces for i in range(pieces + 1)]
+    return [range(a, b) for a, b in pairwise(cuts) if b > a]
+
+
+class _Here(Executor):
+    """Runs what is submitted at once, in this thread."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        done: Future[Any] = Future()
+        done.set_result(fn(*args, **kwargs))
+        return done

@@ -176,7 +176,7 @@ def _calibration(
         true = history["cycles"].get(unit, {}).get(rest[0]) if kind == "cycle_time" else None
         if true is None or e["n"] == 0:
             continue
-        mean = true["true_mean_s"]
+        mean = true["mean_s"]
         rows.append(
             {
                 "work_unit": unit,

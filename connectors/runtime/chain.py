@@ -214,7 +214,16 @@ class Chain:
         self._board.step("demand", Step(state="running", at=self._board.steps["demand"].at))
         begun = time.monotonic()
         try:
-            plan = await self._work(jobs.plan_step, plant, state, forecasts, as_of, self._seed)
+            plan = await asyncio.to_thread(
+                jobs.plan_step,
+                plant,
+                state,
+                forecasts,
+                as_of,
+                self._seed,
+                executor=self._pool,
+                pieces=4,
+            )
         except LinetwinError as e:
             self._finish("demand", "failed", begun, str(e))
             raise

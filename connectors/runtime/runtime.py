@@ -194,7 +194,7 @@ class Runtime:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await self._ingest.stop()
-            await asyncio.gather(listening, return_exceptions=True)
+            await listening
 
     async def _announce(self) -> None:
         assert self._ingest is not None  # noqa: S101

@@ -151,8 +151,8 @@ def maintenance_tasks(
 ) -> tuple[int, tuple[MaintenanceTask, ...], tuple[str, ...]]:
     """Planned work for the failures that are coming.
 
-    A forecast whose probability within ``maintenance.alert_horizon_h`` reaches
-    ``raise_probability`` becomes work that ends before the probability passes
+    The forecast of a mode that wears, whose probability within ``maintenance.alert_horizon_h``
+    reaches ``raise_probability``, becomes work (what strikes at random is not put off by work) that ends before the probability passes
     ``clear_probability``. Work that the line cannot do by then is given the time it needs,
     the most urgent first, and a note says so.
 
@@ -162,9 +162,10 @@ def maintenance_tasks(
     policy = plant.maintenance
     wanted = []
     for forecast in forecasts:
-        if forecast.probability_within(policy.alert_horizon_h) < policy.raise_probability:
-            continue
         mode = plant.unit(forecast.work_unit).failure_modes[forecast.failure_mode]
+        coming = forecast.probability_within(policy.alert_horizon_h)
+        if not mode.wear or coming < policy.raise_probability:
+            continue
         duration_s = math.ceil(mode.planned_work_s or mode.repair.mean())
         safe_h = forecast.quantile_h(policy.clear_probability) or 0.0
         latest = _whole_second(forecast.made_at + timedelta(hours=safe_h))
