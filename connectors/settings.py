@@ -61,7 +61,7 @@ class Settings(BaseSettings):
         description="Host names that a browser may use for this server, as JSON.",
     )
     workers: Annotated[int, Field(ge=1)] = Field(
-        default=2, description="Processes that simulate, fit and schedule."
+        default=2, description="Processes that simulate and schedule; one more fits and forecasts."
     )
 
     @model_validator(mode="after")

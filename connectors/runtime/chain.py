@@ -27,6 +27,7 @@ from maintenance.alerts import AlertEvent, evaluate, replay
 from maintenance.forecast import Assessment
 from twin.calibration import live_state
 from twin.errors import DataError, LinetwinError
+from twin.planning import stock_after
 from twin.plant import Plant, SignalId, SignalRole
 from twin.telemetry import Historian, SampleBatch
 
@@ -53,7 +54,10 @@ _OVERLAP = timedelta(minutes=30)
 
 
 class Chain:
-    """Runs the steps in worker processes, puts results on the board and decisions in the ledger."""
+    """Runs the steps in worker processes, puts results on the board and decisions in the ledger.
+
+    Fits and forecasts have a process of their own (``quick``), so that no plan holds up an alert.
+    """
 
     def __init__(
         self,
@@ -64,6 +68,7 @@ class Chain:
         hub: EventHub,
         historian: Historian,
         ledger: Ledger,
+        quick: Executor,
         pool: Executor,
         now: Callable[[], datetime],
         pace: Pace,
@@ -75,6 +80,7 @@ class Chain:
         self._hub = hub
         self._historian = historian
         self._ledger = ledger
+        self._quick = quick
         self._pool = pool
         self._now = now
         self._pace = pace
@@ -210,7 +216,7 @@ class Chain:
         state = await asyncio.to_thread(live_state, calibrated.plant, batch, as_of=as_of)
         self._board.state = state
         decisions = await asyncio.to_thread(proposal_decisions, self._ledger)
-        plant = with_approved_orders(calibrated.plant, decisions)
+        plant = stock_after(with_approved_orders(calibrated.plant, decisions), state.started)
         self._board.step("demand", Step(state="running", at=self._board.steps["demand"].at))
         begun = time.monotonic()
         try:
@@ -259,7 +265,7 @@ class Chain:
         return await asyncio.to_thread(self._historian.read, signals, start, end, as_of=as_of)
 
     async def _work(self, step: Callable[..., Any], *arguments: Any) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, step, *arguments)
+        return await asyncio.get_running_loop().run_in_executor(self._quick, step, *arguments)
 
 
 _COUNTS = (

@@ -81,6 +81,7 @@ class Runtime:
         self._historian: Historian | None = None
         self._ledger: Ledger | None = None
         self._ingest: Ingest | None = None
+        self._quick = spawn_pool(1)
         self._pool = spawn_pool(settings.workers)
         self._line = LineView(plant)
         self._wall = WallClock()
@@ -134,7 +135,7 @@ class Runtime:
     async def _start(self) -> None:
         self.board.step("history", Step(state="running"))
         if self._companion is not None:
-            await self._companion.prepare(self._pool)
+            await self._companion.prepare(self._quick)
         self._historian, self._ledger = await asyncio.to_thread(open_stores, self._settings)
         await asyncio.to_thread(self._restore)
         urls = dict(self._settings.source_urls)
@@ -214,6 +215,7 @@ class Runtime:
             hub=self.hub,
             historian=self._open_historian(),
             ledger=self._open_ledger(),
+            quick=self._quick,
             pool=self._pool,
             now=self.now,
             pace=self._pace or Pace(),
@@ -236,7 +238,8 @@ class Runtime:
     async def _close(self) -> None:
         self.hub.close()
         self.whatif.close()
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        for pool in (self._quick, self._pool):
+            pool.shutdown(wait=False, cancel_futures=True)
         for process in multiprocessing.active_children():
             process.terminate()
         if self._companion is not None:

@@ -1,5 +1,6 @@
 """Component demand as a distribution, netted into purchase proposals with their reason."""
 
+from twin.planning.backflush import stock_after
 from twin.planning.buckets import Buckets
 from twin.planning.demand import ComponentDemand, ItemDemand, Peg, component_demand
 from twin.planning.explosion import explode
@@ -20,4 +21,5 @@ __all__ = [
     "lot_quantity",
     "net",
     "propose",
+    "stock_after",
 ]
