@@ -83,7 +83,7 @@ def test_reading_the_folder_again_keeps_calibrated_laws(plant: Plant, tmp_path: 
         update={"cycle_time": {"default": Constant(value_s=19.0)}}
     )
     calibrated = plant.model_copy(update={"work_units": plant.work_units | {"packing": packing}})
-    stock = (folder / "stock.csv").read_text().replace("SP-BEARING,1\n", "SP-BEARING,7\n")
+    stock = (folder / "stock.csv").read_text().replace("SP-BEARING,2\n", "SP-BEARING,7\n")
     (folder / "stock.csv").write_text(stock)
     changed = reread_tables(calibrated, folder / "plant.toml")
     assert changed.stock["SP-BEARING"].on_hand == 7
