@@ -14,7 +14,13 @@ from typing import Any
 from simulators.clock import LiveClock, from_us
 from simulators.physics import Emission, PracticePlant
 from simulators.servers.broker import EmbeddedBroker
-from simulators.servers.mqtt import JsonPublisher, SparkplugNode, make_publishers
+from simulators.servers.mqtt import (
+    JsonPublisher,
+    Login,
+    SparkplugNode,
+    make_publishers,
+    without_login,
+)
 from simulators.servers.opcua import MachineServer
 from simulators.truth.export import write_truth
 from simulators.truth.sent import Sent
@@ -57,16 +63,21 @@ class LivePlant:
     async def serve(
         self,
         *,
+        host: str = "127.0.0.1",
         opcua_port: int,
         mqtt_url: str | None,
+        login: Login | None = None,
         embedded_broker: bool,
         start_speed: float | None,
     ) -> None:
         """Open the servers, say ``ready``, and run until SIGTERM, or the end of standard input.
 
         Args:
+            host: Address that the OPC UA server listens on. An embedded broker knows no users
+                and stays on 127.0.0.1.
             opcua_port: 0 for a free one.
             mqtt_url: Broker in place of the plant file's.
+            login: User and password at the broker.
             embedded_broker: Bring a broker along.
             start_speed: Start at once with this speed, and do not listen to standard input;
                 None to hold the clock until a line ``start <speed>``.
@@ -75,12 +86,15 @@ class LivePlant:
             SourceError: A port cannot be had, or the broker not be reached.
         """
         try:
-            await self._open(opcua_port, mqtt_url, embedded_broker)
+            if embedded_broker:
+                self._broker = EmbeddedBroker()
+                mqtt_url = await self._broker.start()
+            await self._open(host, opcua_port, mqtt_url, login)
             loop = asyncio.get_running_loop()
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, self._stop)
             urls = [server.url for server in self._servers.values()]
-            broker = self._broker.url if self._broker else mqtt_url
+            broker = without_login(mqtt_url) if mqtt_url else None
             self._say(
                 {"event": "ready", "opcua_url": urls[0] if urls else None, "mqtt_url": broker}
             )
@@ -92,18 +106,17 @@ class LivePlant:
         finally:
             await self._close()
 
-    async def _open(self, opcua_port: int, mqtt_url: str | None, embedded_broker: bool) -> None:
-        if embedded_broker:
-            self._broker = EmbeddedBroker()
-            mqtt_url = await self._broker.start()
+    async def _open(
+        self, host: str, opcua_port: int, mqtt_url: str | None, login: Login | None
+    ) -> None:
         latest = self._plant.latest()
         plant = self._plant.plant
         for name, source in plant.sources.items():
             if source.kind == "opcua":
                 server = self._servers[name] = MachineServer(plant, name)
                 mine = [e for e in latest if self._sent.source(e) == name]
-                await server.start(mine, opcua_port)
-        self._publishers = make_publishers(plant, mqtt_url, latest)
+                await server.start(mine, opcua_port, host)
+        self._publishers = make_publishers(plant, mqtt_url, latest, login)
         for publisher in self._publishers.values():
             await publisher.start()
 

@@ -7,8 +7,8 @@ import itertools
 import threading
 import time
 from collections.abc import Iterable
-from typing import Any
-from urllib.parse import unquote, urlsplit
+from typing import Any, NamedTuple
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
@@ -32,16 +32,23 @@ from twin.errors import DataError, SourceError
 from twin.plant import Plant
 from twin.units import convert
 
-__all__ = ["JsonPublisher", "SparkplugNode", "make_publishers"]
+__all__ = ["JsonPublisher", "Login", "SparkplugNode", "make_publishers", "without_login"]
 
 _CONNECT_S = 5.0
 _IN_FLIGHT = 1_000
 
 
+class Login(NamedTuple):
+    """Who we are at the broker."""
+
+    user: str
+    password: str | None
+
+
 class _Connection:
     """One client of the broker; paho's thread does the talking and connects again by itself."""
 
-    def __init__(self, url: str, client_id: str) -> None:
+    def __init__(self, url: str, client_id: str, login: Login | None = None) -> None:
         self._url = url
         self._lock = threading.RLock()
         self._counting = threading.Lock()  # never held while paho is called: it calls back
@@ -53,8 +60,10 @@ class _Connection:
         self._client.on_connect = self._on_connect
         self._client.on_publish = self._on_publish
         parts = urlsplit(url)
-        if parts.username:
-            self._client.username_pw_set(unquote(parts.username), unquote(parts.password or ""))
+        if login is None and parts.username:
+            login = Login(unquote(parts.username), unquote(parts.password or ""))
+        if login is not None:
+            self._client.username_pw_set(login.user, login.password)
         if parts.scheme == "mqtts":
             self._client.tls_set()
 
@@ -106,8 +115,8 @@ class _Connection:
 class JsonPublisher(_Connection):
     """Publishes the signals of one source, each on its own topic, at QoS 1."""
 
-    def __init__(self, plant: Plant, source: str, url: str) -> None:
-        super().__init__(url, f"practice-{source}")
+    def __init__(self, plant: Plant, source: str, url: str, login: Login | None = None) -> None:
+        super().__init__(url, f"practice-{source}", login)
         self._topics = {
             (unit, name): plant.address(unit, name) for unit, name in _signals(plant, source)
         }
@@ -129,8 +138,15 @@ class SparkplugNode(_Connection):
     paho keeps it. The will is the death certificate.
     """
 
-    def __init__(self, plant: Plant, source: str, url: str, latest: Iterable[Emission]) -> None:
-        super().__init__(url, f"practice-{source}")
+    def __init__(
+        self,
+        plant: Plant,
+        source: str,
+        url: str,
+        latest: Iterable[Emission],
+        login: Login | None = None,
+    ) -> None:
+        super().__init__(url, f"practice-{source}", login)
         self._plant = plant
         self._names: dict[tuple[str, str], str] = {}
         where = set()
@@ -228,17 +244,35 @@ class SparkplugNode(_Connection):
 
 
 def make_publishers(
-    plant: Plant, url: str | None, latest: list[Emission]
+    plant: Plant, url: str | None, latest: list[Emission], login: Login | None = None
 ) -> dict[str, JsonPublisher | SparkplugNode]:
-    """A publisher for every MQTT source of the plant file; ``url`` in place of the sources' own."""
+    """A publisher for every MQTT source of the plant file.
+
+    Args:
+        plant: The description.
+        url: Broker in place of the sources' own.
+        latest: What every signal said last.
+        login: In place of what the URLs say.
+    """
     publishers: dict[str, JsonPublisher | SparkplugNode] = {}
     for name, source in plant.sources.items():
         where = url or source.url
         if source.kind == "mqtt-json":
-            publishers[name] = JsonPublisher(plant, name, where)
+            publishers[name] = JsonPublisher(plant, name, where, login)
         elif source.kind == "sparkplug":
-            publishers[name] = SparkplugNode(plant, name, where, latest)
+            publishers[name] = SparkplugNode(plant, name, where, latest, login)
     return publishers
+
+
+def without_login(url: str) -> str:
+    """The URL without user and password, for others to read.
+
+    Example:
+        >>> without_login("mqtt://user:secret@broker:1883")
+        'mqtt://broker:1883'
+    """
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
 def _signals(plant: Plant, source: str) -> list[tuple[str, str]]:

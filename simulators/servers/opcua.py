@@ -56,17 +56,19 @@ class MachineServer:
         self._running = False
         self.url = ""
 
-    async def start(self, latest: Iterable[Emission], port: int = 0) -> str:
-        """Build the address space with these values and listen on 127.0.0.1; the URL.
+    async def start(
+        self, latest: Iterable[Emission], port: int = 0, host: str = "127.0.0.1"
+    ) -> str:
+        """Build the address space with these values and listen; the URL. Port 0 takes a free one.
 
         Raises:
-            SourceError: The port cannot be had.
+            SourceError: The address or the port cannot be had.
         """
         for name in ("asyncua", "asyncua.server.address_space"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
         await self._server.init()
         path = urlsplit(self._plant.sources[self._source].url).path
-        self._server.set_endpoint(f"opc.tcp://127.0.0.1:{port}{path}")
+        self._server.set_endpoint(f"opc.tcp://{host}:{port}{path}")
         self._server.set_server_name(self._plant.name)
         self._server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
         await self._build()
@@ -75,11 +77,11 @@ class MachineServer:
             await self._server.start()
         except OSError as e:
             reason = e.strerror or str(e)
-            raise SourceError(f"no OPC UA server on 127.0.0.1:{port}: {reason}") from e
+            raise SourceError(f"no OPC UA server on {host}:{port}: {reason}") from e
         self._running = True
         listener: Any = self._server.bserver
         port = listener._server.sockets[0].getsockname()[1]
-        self.url = f"opc.tcp://127.0.0.1:{port}{path}"
+        self.url = f"opc.tcp://{host}:{port}{path}"
         return self.url
 
     async def write(self, emissions: Iterable[Emission]) -> None:

@@ -88,9 +88,9 @@ def test_every_setting_of_the_app_exists_and_is_valid(monkeypatch: pytest.Monkey
 
 def test_the_commands_exist() -> None:
     from connectors.cli import main
-    from simulators.__main__ import parser
+    from simulators.cli import parser
 
-    program, command = SERVICES["app"]["command"]
+    program, command, *_ = SERVICES["app"]["command"]
     assert program == "linetwin"
     assert command in main.commands
     assert SERVICES["plant"]["command"][:3] == ["python", "-m", "simulators"]
