@@ -37,7 +37,7 @@ class Settings(BaseSettings):
     )
     ledger_url: str = Field(
         default="",
-        description="Ledger: empty for SQLite inside the data directory, or an SQLAlchemy URL.",
+        description="Ledger: empty for SQLite inside the data directory, or sqlite:///PATH.",
     )
     source_urls: dict[str, str] = Field(
         default={},
@@ -95,8 +95,11 @@ def load_settings(environment: Mapping[str, str] | None = None, **given: object)
         raise FileFaults(faults) from None
     except ValidationError as e:
         for detail in e.errors(include_url=False):
-            name = PREFIX + "_".join(map(str, detail["loc"][:1])).upper()
             message = detail["msg"].removeprefix("Value error, ")
+            if not detail["loc"]:
+                faults.append(Fault("environment", "", "settings do not fit together", message))
+                continue
+            name = PREFIX + str(detail["loc"][0]).upper()
             faults.append(Fault("environment", name, f"found {detail['input']!r}", message))
         raise FileFaults(faults) from None
     if faults:

@@ -9,7 +9,7 @@ import click
 from connectors.cli.practice import PRACTICE_PLANT, PracticePlant
 from connectors.cli.serving import bound_socket, serve_runtime
 from connectors.runtime import Runtime
-from connectors.settings import Settings, load_settings
+from connectors.settings import Settings
 from twin.plant import load_plant
 
 __all__ = ["STORY_FAULT", "demo_settings", "run_demo"]
@@ -19,9 +19,20 @@ STORY_FAULT = "pick_place_2:bearing:0.3:4.5"
 
 
 def demo_settings(data: Path, port: int) -> Settings:
-    """The settings of a demo: everything on loopback, inside one directory."""
-    return load_settings(
-        plant=PRACTICE_PLANT, data=data / "run", port=port, clock="telemetry", workers=2
+    """The settings of a demo: everything on loopback, inside one directory, whatever the environment says."""
+    return Settings(
+        plant=PRACTICE_PLANT,
+        data=data / "run",
+        historian_url="",
+        historian_token_file=None,
+        ledger_url="",
+        source_urls={},
+        mqtt_user=None,
+        mqtt_password_file=None,
+        clock="telemetry",
+        host="127.0.0.1",
+        port=port,
+        workers=2,
     )
 
 

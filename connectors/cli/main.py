@@ -97,7 +97,6 @@ def simulate(
 ) -> None:
     """Run the line as it is described, or as it was last calibrated, with its open orders."""
     from connectors.cli.questions import base_of
-    from twin.engine import open_jobs
     from twin.engine import simulate as run
 
     base = base_of(plant, data, start)
@@ -105,7 +104,8 @@ def simulate(
         base.plant,
         start=base.start,
         horizon_s=horizon,
-        jobs=open_jobs(base.plant, base.started),
+        jobs=base.jobs,
+        state=base.state,
         replications=replications,
         seed=seed,
     ).as_dict()
@@ -232,6 +232,9 @@ def schedule(
                 ("late_h", "late [h]", "{:.1f}".format),
             ],
         )
+        for work in document["maintenance"]:
+            what = f"{work['work_unit']}.{work['failure_mode']}"
+            click.echo(f"planned work: {what} {_when(work['start_at'])} to {_when(work['end_at'])}")
     if violations:
         click.echo(
             "\n".join(("linetwin: the checker refuses this schedule", *violations)), err=True
@@ -258,7 +261,7 @@ def demand(
     base = base_of(plant, data, start)
     plan = plan_step(base.plant, base.state, base.forecasts, base.start, seed)
     grid = demand_document(base.plant, plan, as_of=base.start)
-    proposals = proposals_document(plan.proposals, {})
+    proposals = proposals_document(plan.proposals, base.decisions)
     if in_json:
         as_json({**grid, **proposals})
         return
@@ -305,6 +308,7 @@ def demand(
     "--data",
     type=click.Path(path_type=Path, file_okay=False),
     default="linetwin-data",
+    envvar="LINETWIN_DATA",
     show_default=True,
     help="Data directory.",
 )
@@ -379,15 +383,27 @@ def _print_alerts(document: dict[str, Any], in_json: bool) -> None:
 @click.option(
     "--port", type=click.IntRange(0, 65535), help="Port to listen on; 0 takes a free one."
 )
+@click.option(
+    "--wait", is_flag=True, help="Go on trying sources that cannot be reached at the start."
+)
 @json_option
 def serve(
-    plant: Path | None, data: Path | None, host: str | None, port: int | None, in_json: bool
+    plant: Path | None,
+    data: Path | None,
+    host: str | None,
+    port: int | None,
+    wait: bool,
+    in_json: bool,
 ) -> None:
-    """Read the plant's sources, keep the twin, and serve the page and the API. See settings for the rest."""
+    """Read the plant's sources, keep the twin, and serve the page and the API.
+
+    Settings by environment variable: docs/reference/settings.md.
+    """
     from connectors.cli.serving import serve_product
     from connectors.settings import load_settings
 
-    serve_product(load_settings(plant=plant, data=data, host=host, port=port), in_json=in_json)
+    settings = load_settings(plant=plant, data=data, host=host, port=port)
+    serve_product(settings, wait=wait, in_json=in_json)
 
 
 @main.command()

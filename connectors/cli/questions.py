@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from twin.engine import LiveState
+from twin.engine import Job, LiveState, open_jobs
 from twin.errors import NotFoundError
 from twin.plant import FailureForecast, Plant, load_plant
 
@@ -26,16 +26,19 @@ class Base:
 
     plant: Plant
     start: datetime
-    started: Mapping[str, int]
-    """Parts of each order that are launched already."""
-    forecasts: tuple[FailureForecast, ...]
-    version: str | None
+    state: LiveState | None = None
+    """Where the line stood at ``start``; None: empty."""
+    forecasts: tuple[FailureForecast, ...] = ()
+    decisions: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    """Decided proposals by id."""
+    version: str | None = None
     """Of the calibration; None: the plant file's own numbers."""
 
     @property
-    def state(self) -> LiveState:
-        """An empty line on which the orders have come this far."""
-        return LiveState(at=self.start, started=self.started)
+    def jobs(self) -> tuple[Job, ...] | None:
+        """What is left of the orders; None, a saturated line, where the plant has no orders."""
+        started = self.state.started if self.state else None
+        return open_jobs(self.plant, started) if self.plant.orders else None
 
 
 def base_of(file: Path, data: Path | None, start: datetime | None) -> Base:
@@ -48,26 +51,34 @@ def base_of(file: Path, data: Path | None, start: datetime | None) -> Base:
     """
     plant = load_plant(file)
     if data is None:
-        return Base(
-            plant=plant, start=start or _first(plant), started={}, forecasts=(), version=None
-        )
-    from connectors.runtime.records import last_calibration, last_plan
+        return Base(plant=plant, start=start or _first(plant))
+    from connectors.runtime.records import (
+        last_calibration,
+        last_plan,
+        planning_plant,
+        proposal_decisions,
+    )
 
     ledger = _ledger_of(data)
     try:
         calibrated, planned = last_calibration(ledger, plant), last_plan(ledger)
+        decisions = proposal_decisions(ledger)
     finally:
         ledger.close()
     if calibrated is None:
         raise NotFoundError(
             f"{data} has no calibration yet; leave out --data, or run linetwin serve"
         )
-    at, started, forecasts = planned or (calibrated.as_of, {}, ())
+    state, forecasts = planned or (None, ())
+    if state is None or (start is not None and start != state.at):
+        started = state.started if state else {}
+        state = LiveState(at=start or calibrated.as_of, started=started)
     return Base(
-        plant=calibrated.plant,
-        start=start or at,
-        started=started,
+        plant=planning_plant(calibrated.plant, decisions, state.started),
+        start=state.at,
+        state=state,
         forecasts=forecasts,
+        decisions=decisions,
         version=calibrated.version,
     )
 
@@ -76,7 +87,6 @@ def compare_changes(
     base: Base, changes: Sequence[str], *, horizon_s: float, replications: int, seed: int
 ) -> Comparison:
     """The line with and without the changes, with its open orders."""
-    from twin.engine import open_jobs
     from twin.scenarios import compare
 
     return compare(
@@ -84,9 +94,10 @@ def compare_changes(
         changes,
         start=base.start,
         horizon_s=horizon_s,
-        jobs=open_jobs(base.plant, base.started),
+        jobs=base.jobs,
         replications=replications,
         seed=seed,
+        state=base.state,
     )
 
 
@@ -96,7 +107,7 @@ def alerts_of(data: Path, state: str | None) -> dict[str, Any]:
 
     ledger = _ledger_of(data)
     try:
-        return alerts_document(_alerts(ledger), None, state)
+        return alerts_document(_alerts(ledger), state=state)
     finally:
         ledger.close()
 
@@ -124,7 +135,7 @@ def act_on_alert(
             acknowledge(alert, who, at, why) if act == "acknowledge" else clear(alert, who, why, at)
         )
         ledger.append(at=at, kind="alert", subject=alert_id, who=who, why=why, body=event.as_dict())
-        document: dict[str, Any] = alerts_document([event.alert], None, None)["alerts"][0]
+        document: dict[str, Any] = alerts_document([event.alert])["alerts"][0]
         return document
     finally:
         ledger.close()

@@ -21,23 +21,49 @@ from connectors.web.app import create_app
 from twin.errors import SourceError
 from twin.plant import load_plant
 
-__all__ = ["bound_socket", "run_until_signal", "serve_product", "serve_runtime"]
+__all__ = [
+    "bound_socket",
+    "run_until_signal",
+    "serve_product",
+    "serve_runtime",
+    "set_up_logging",
+]
 
 
-def serve_product(settings: Settings, *, in_json: bool) -> None:
-    """Read the plant file, then serve until a signal."""
+PATIENCE_S = 10.0
+"""How long a source may take to be reached at the start. [s]"""
+
+_LOUD = ("asyncua", "amqtt", "transitions", "paho")
+
+
+def serve_product(settings: Settings, *, wait: bool, in_json: bool) -> None:
+    """Read the plant file, then serve until a signal.
+
+    Args:
+        settings: Where things are.
+        wait: Go on trying sources that cannot be reached at the start.
+        in_json: Say where it listens as JSON.
+    """
     plant = load_plant(settings.plant)
     with bound_socket(settings.host, settings.port) as listener:
-        serve_runtime(Runtime(settings, plant), settings, listener, in_json=in_json)
+        runtime = Runtime(settings, plant, patience_s=None if wait else PATIENCE_S)
+        serve_runtime(runtime, settings, listener, in_json=in_json)
+
+
+def set_up_logging() -> None:
+    """Warnings of ours to standard error; libraries that tell the same with tracebacks are quiet."""
+    logging.basicConfig(
+        level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    for name in _LOUD:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def serve_runtime(
     runtime: Runtime, settings: Settings, listener: socket.socket, *, in_json: bool
 ) -> None:
     """Serve page and API of a runtime on a socket until SIGINT or SIGTERM."""
-    logging.basicConfig(
-        level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    set_up_logging()
     app = create_app(runtime.desk, allowed_hosts=settings.allowed_hosts)
     config = uvicorn.Config(
         app, log_level="warning", timeout_graceful_shutdown=1, lifespan="off", ws="none"

@@ -17,7 +17,7 @@ import pandas as pd
 from connectors.cli.demo import STORY_FAULT, demo_settings
 from connectors.cli.output import as_json
 from connectors.cli.practice import PRACTICE_PLANT, PracticePlant
-from connectors.cli.serving import run_until_signal
+from connectors.cli.serving import run_until_signal, set_up_logging
 from connectors.runtime import Runtime, open_stores
 from connectors.runtime.documents import alerts_document
 from connectors.settings import Settings
@@ -42,6 +42,7 @@ def run_story(*, seed: int, speed: float, data: Path, seconds: int, in_json: boo
     practice = PracticePlant(data, seed=seed, speed=speed, faults=(STORY_FAULT,))
     runtime = Runtime(settings, plant, companion=practice, speed=speed, seed=seed)
     documents: dict[str, Any] = {}
+    set_up_logging()
 
     async def tell(stopping: asyncio.Event) -> None:
         running = asyncio.create_task(runtime.run(stopping))
@@ -199,7 +200,7 @@ def _alerts(settings: Settings, failures: list[dict[str, Any]]) -> list[dict[str
         historian.close()
         ledger.close()
     rows = []
-    for alert in alerts_document(found, None, None)["alerts"]:
+    for alert in alerts_document(found)["alerts"]:
         raised = datetime.fromisoformat(alert["raised_at"])
         times = sorted(
             datetime.fromisoformat(f["failed_at"])

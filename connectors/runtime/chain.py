@@ -17,17 +17,16 @@ from connectors.runtime.board import Board, Step
 from connectors.runtime.desk import Desk
 from connectors.runtime.events import EventHub
 from connectors.runtime.records import (
+    planning_plant,
     proposal_decisions,
     record_calibration,
     record_plan,
-    with_approved_orders,
 )
 from connectors.store.ledger import Ledger
 from maintenance.alerts import AlertEvent, evaluate, replay
 from maintenance.forecast import Assessment
 from twin.calibration import live_state
 from twin.errors import DataError, LinetwinError
-from twin.planning import stock_after
 from twin.plant import Plant, SignalId, SignalRole
 from twin.telemetry import Historian, SampleBatch
 
@@ -216,7 +215,7 @@ class Chain:
         state = await asyncio.to_thread(live_state, calibrated.plant, batch, as_of=as_of)
         self._board.state = state
         decisions = await asyncio.to_thread(proposal_decisions, self._ledger)
-        plant = stock_after(with_approved_orders(calibrated.plant, decisions), state.started)
+        plant = planning_plant(calibrated.plant, decisions, state.started)
         self._board.step("demand", Step(state="running", at=self._board.steps["demand"].at))
         begun = time.monotonic()
         try:
@@ -244,7 +243,7 @@ class Chain:
             proposals,
             at=as_of,
             calibration=calibrated.version,
-            started=state.started,
+            state=state,
             forecasts=forecasts,
         )
         self._hub.publish("proposals", proposals)

@@ -125,7 +125,9 @@ class Desk:
         return documents.forecasts_document(forecasts, as_of=self._board.need("forecasts_at"))
 
     def alerts(self, state: str | None) -> dict[str, Any]:
-        return documents.alerts_document(self._current_alerts(), self._board.plan, state)
+        return documents.alerts_document(
+            self._current_alerts(), self._board.plan, state=state, now=self._now()
+        )
 
     def acknowledge(self, alert_id: str, who: str, why: str) -> dict[str, Any]:
         found = find(self._board.alerts.values(), alert_id)
@@ -204,9 +206,9 @@ class Desk:
         )
         self._board.alerts = {**self._board.alerts, event.alert.alert_id: event.alert}
         self._hub.publish("alerts", self.alerts(None))
-        shown: dict[str, Any] = documents.alerts_document([event.alert], self._board.plan, None)[
-            "alerts"
-        ][0]
+        shown: dict[str, Any] = documents.alerts_document(
+            [event.alert], self._board.plan, now=self._now()
+        )["alerts"][0]
         return shown
 
     def _health_time(self) -> datetime | None:

@@ -7,7 +7,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from twin.calibration import CalibratedPlant, Estimate
-from twin.plant import FailureForecast, Plant, PurchaseOrder
+from twin.engine import LiveState, PartStart, UnitStart
+from twin.planning import stock_after
+from twin.plant import FailureForecast, Plant, PurchaseOrder, WorkUnitState
 
 if TYPE_CHECKING:
     from connectors.store.ledger import Entry, Ledger
@@ -16,6 +18,7 @@ __all__ = [
     "WHO",
     "last_calibration",
     "last_plan",
+    "planning_plant",
     "proposal_decisions",
     "record_calibration",
     "record_plan",
@@ -90,13 +93,13 @@ def record_plan(
     *,
     at: datetime,
     calibration: str,
-    started: Mapping[str, int],
+    state: LiveState,
     forecasts: tuple[FailureForecast, ...],
 ) -> None:
     """Write a schedule and its proposals with what they were made from."""
     body = {
         "calibration": calibration,
-        "started": dict(started),
+        "state": _state_body(state),
         "forecasts": [
             {
                 "work_unit": f.work_unit,
@@ -118,10 +121,8 @@ def record_plan(
     )
 
 
-def last_plan(
-    ledger: Ledger,
-) -> tuple[datetime, Mapping[str, int], tuple[FailureForecast, ...]] | None:
-    """Instant, orders' progress and forecasts of the last plan; None when there is none."""
+def last_plan(ledger: Ledger) -> tuple[LiveState, tuple[FailureForecast, ...]] | None:
+    """Where the line stood and the forecasts when the last plan was made; None when there is none."""
     entry = _last(ledger, "plan")
     if entry is None:
         return None
@@ -136,7 +137,38 @@ def last_plan(
         )
         for f in entry.body["forecasts"]
     )
-    return datetime.fromisoformat(entry.subject), entry.body["started"], forecasts
+    return _state_of(entry.body["state"]), forecasts
+
+
+def _state_body(state: LiveState) -> dict[str, Any]:
+    return {
+        "at": state.at.isoformat(),
+        "units": {
+            unit: {name: getattr(start, name) for name in UnitStart.__dataclass_fields__}
+            | {"state": str(start.state), "age_s": dict(start.age_s)}
+            for unit, start in state.units.items()
+        },
+        "zones": {
+            zone: [[part.order_id, part.product] for part in parts]
+            for zone, parts in state.zones.items()
+        },
+        "started": dict(state.started),
+    }
+
+
+def _state_of(body: Mapping[str, Any]) -> LiveState:
+    return LiveState(
+        at=datetime.fromisoformat(body["at"]),
+        units={
+            unit: UnitStart(**{**start, "state": WorkUnitState(start["state"])})
+            for unit, start in body["units"].items()
+        },
+        zones={
+            zone: tuple(PartStart(order_id=order, product=product) for order, product in parts)
+            for zone, parts in body["zones"].items()
+        },
+        started=body["started"],
+    )
 
 
 def _last(ledger: Ledger, kind: str) -> Entry | None:
@@ -147,6 +179,13 @@ def _last(ledger: Ledger, kind: str) -> Entry | None:
 def proposal_decisions(ledger: Ledger) -> dict[str, dict[str, Any]]:
     """The decided proposals as documents, by id."""
     return {entry.subject: dict(entry.body) for entry in ledger.entries(kind="proposal")}
+
+
+def planning_plant(
+    plant: Plant, decisions: Mapping[str, Mapping[str, Any]], started: Mapping[str, int]
+) -> Plant:
+    """The plant as planning sees it: approved purchases on order, used-up stock gone."""
+    return stock_after(with_approved_orders(plant, decisions), started)
 
 
 def with_approved_orders(plant: Plant, decisions: Mapping[str, Mapping[str, Any]]) -> Plant:

@@ -23,7 +23,7 @@ from connectors.runtime.pool import spawn_pool
 from connectors.runtime.records import last_calibration
 from connectors.runtime.whatif import WhatIfJobs
 from connectors.settings import Settings
-from twin.errors import NotReadyError, StoreError
+from twin.errors import NotReadyError, SourceError, StoreError
 from twin.plant import Plant
 from twin.telemetry import from_us
 
@@ -71,12 +71,26 @@ class Runtime:
         pace: Pace | None = None,
         speed: float = 1.0,
         companion: Companion | None = None,
+        patience_s: float | None = None,
         seed: int = 0,
     ) -> None:
+        """Put the parts together; nothing is opened yet.
+
+        Args:
+            settings: Where things are.
+            plant: As its file says it.
+            pace: How often the steps run; None for the usual.
+            speed: Plant seconds in a second, for the page.
+            companion: A practice plant around the product.
+            patience_s: How long every source may take to be subscribed for the first time;
+                None waits for ever. A source that is lost later is always waited for. [s]
+            seed: Names the simulated futures.
+        """
         self._settings = settings
         self._plant = plant
         self._pace = pace
         self._companion = companion
+        self._patience_s = patience_s
         self._seed = seed
         self._historian: Historian | None = None
         self._ledger: Ledger | None = None
@@ -121,7 +135,7 @@ class Runtime:
 
         Raises:
             StoreError: The data directory or a server cannot be used.
-            SourceError: The practice plant did not come up.
+            SourceError: A source was not subscribed in time, or the practice plant did not come up.
         """
         self.hub.open()
         try:
@@ -163,7 +177,11 @@ class Runtime:
         found = {name: urls.get(name, source.url) for name, source in self._plant.sources.items()}
         sources = live_sources(self._plant, {name: self._with_user(u) for name, u in found.items()})
         return Ingest(
-            self._plant, self._open_historian(), sources, clock=self, on_batch=self._line.observe
+            self._plant,
+            self._open_historian(),
+            sources,
+            clock=_Arrival(self),
+            on_batch=self._line.observe,
         )
 
     def _with_user(self, url: str) -> str:
@@ -199,7 +217,13 @@ class Runtime:
 
     async def _announce(self) -> None:
         assert self._ingest is not None  # noqa: S101
-        await self._ingest.subscribed()
+        try:
+            async with asyncio.timeout(self._patience_s):
+                await self._ingest.subscribed()
+        except TimeoutError:
+            late = [s for s in self._ingest.status() if not s.subscribed]
+            said = [s.error or f'source "{s.name}": not every signal is found yet' for s in late]
+            raise SourceError("\n".join(said)) from None
         if self._companion is not None:
             await self._companion.subscribed()
 
@@ -258,6 +282,19 @@ class Runtime:
         if self._ledger is None:
             raise NotReadyError("the ledger is being opened; ask again soon")
         return self._ledger
+
+
+class _Arrival:
+    """The clock of arriving samples: on the telemetry clock, the first of all are on time."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+
+    def now(self) -> datetime:
+        try:
+            return self._runtime.now()
+        except NotReadyError:
+            return from_us(0)
 
 
 def open_stores(settings: Settings) -> tuple[Historian, Ledger]:

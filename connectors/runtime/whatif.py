@@ -134,11 +134,12 @@ class WhatIfJobs:
         if job.cancelled.is_set():
             return
         self._put(replace(job, state="running"))
+        state: LiveState | None = arguments["state"]
         try:
             comparison = compare(
                 plant,
                 changes,
-                jobs=open_jobs(plant, arguments["state"].started if arguments["state"] else None),
+                jobs=open_jobs(plant, state.started if state else None) if plant.orders else None,
                 executor=self._executor(),
                 progress=lambda share: self._progress(job_id, share),
                 cancelled=job.cancelled.is_set,

@@ -74,7 +74,9 @@ def test_every_command_in_the_docs_exists() -> None:
         (page.name, command)
         for page in PAGES
         for block in re.findall(r"```.*?```", page.read_text(encoding="utf-8"), re.DOTALL)
-        for command in re.findall(r"^(?:\$ )?(?:\S*/bin/)?linetwin ([a-z][a-z-]*)", block, re.MULTILINE)
+        for command in re.findall(
+            r"^(?:\$ )?(?:\S*/bin/)?linetwin ([a-z][a-z-]*)", block, re.MULTILINE
+        )
     }
     assert named
     assert not {(page, command) for page, command in named if command not in main.commands}
@@ -85,7 +87,9 @@ def test_every_target_of_make_in_the_docs_exists() -> None:
     named = {
         target
         for page in PAGES
-        for target in re.findall(r"`make ([a-z-]+)`|^\$ make ([a-z-]+)", page.read_text(), re.MULTILINE)
+        for target in re.findall(
+            r"`make ([a-z-]+)`|^\$ make ([a-z-]+)", page.read_text(), re.MULTILINE
+        )
         for target in target
         if target
     }
@@ -107,11 +111,18 @@ def test_no_path_of_a_machine_and_no_registry_host_is_in_the_repository() -> Non
     )
     if files.returncode != 0:
         pytest.skip("not a git checkout")
-    pattern = re.compile(r"pypi\.org|pythonhosted|registry\.npmjs|deb\.debian|/home/\w|/root/|/work/")
+    pattern = re.compile(
+        r"pypi\.org|pythonhosted|registry\.npmjs|deb\.debian|/home/\w|/root/|/work/"
+    )
     found = []
     for name in files.stdout.split("\0"):
         path = ROOT / name
-        if name and path.is_file() and path != Path(__file__) and path.suffix not in {".png", ".parquet"}:
+        if (
+            name
+            and path.is_file()
+            and path != Path(__file__)
+            and path.suffix not in {".png", ".parquet"}
+        ):
             text = path.read_text(encoding="utf-8", errors="ignore")
             found += [f"{name}: {m}" for m in pattern.findall(text)]
     assert not found
