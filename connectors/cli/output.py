@@ -22,6 +22,7 @@ __all__ = [
     "json_option",
     "plant_argument",
     "table",
+    "when",
 ]
 
 _SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
@@ -114,3 +115,9 @@ def table(
     widths = [max(len(line[i]) for line in cells) for i in range(len(columns))]
     for line in cells:
         click.echo("  ".join(f"{cell:<{w}}" for cell, w in zip(line, widths, strict=True)).rstrip())
+
+
+def when(instant: Any) -> str:
+    """An instant for people."""
+    at = datetime.fromisoformat(instant) if isinstance(instant, str) else instant
+    return f"{at:%a %d %b %H:%M}Z"

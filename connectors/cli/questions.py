@@ -117,8 +117,7 @@ def act_on_alert(
 ) -> dict[str, Any]:
     """Acknowledge or clear an alert in the ledger; a running product sees it at its next forecast.
 
-    The act is dated by the ledger's newest entry where that is later than now, so that a plant
-    whose time is not the computer's keeps its order.
+    The act is dated by the ledger's newest entry: the plant's time need not be the computer's.
 
     Raises:
         NotFoundError: No such alert.
