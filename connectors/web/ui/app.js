@@ -1,7 +1,8 @@
 // The frame of the page: top bar, tabs, the view that the address names.
 
-import { html, useEffect, useErrorBoundary } from "./vendor/preact-htm.js";
-import { update, useDocument, useStore } from "./lib/store.js";
+import { html, useEffect, useErrorBoundary, useRef } from "./vendor/preact-htm.js";
+import { unitName } from "./lib/format.js";
+import { peek, update, useDocument, useStore } from "./lib/store.js";
 import { TopBar } from "./parts/topbar.js";
 import { AlertsView } from "./views/alerts.js";
 import { ComponentsView } from "./views/components.js";
@@ -33,8 +34,13 @@ function followAddress() {
 function Tabs({ tab }) {
   const badges = { alerts: useStore(selectRaised), components: useStore(selectOpen) };
   const badgeWords = { alerts: "raised", components: "proposals to decide" };
+  const bar = useRef(null);
+  useEffect(() => { // on a narrow screen the bar scrolls: the chosen tab is always in sight
+    const chosen = bar.current.querySelector("[aria-current]");
+    bar.current.scrollLeft = chosen.offsetLeft - (bar.current.clientWidth - chosen.offsetWidth) / 2;
+  }, [tab]);
   return html`
-    <nav class="tabs" aria-label="Views">
+    <nav class="tabs" aria-label="Views" ref=${bar}>
       ${TABS.map(({ id, label }) => html`
         <a key=${id} href=${`#${id}`} aria-current=${id === tab ? "page" : null}>
           ${label}
@@ -54,7 +60,28 @@ function View({ tab }) {
   if (error) {
     return html`<div class="card problem" role="alert">This view failed: ${error.message}</div>`;
   }
-  return html`<main id="view" data-view=${tab} aria-label=${label}><${Chosen} /></main>`;
+  return html`<main id="view" tabindex="-1" data-view=${tab} aria-label=${label}><${Chosen} /></main>`;
+}
+
+/** Tells a screen reader, and the name of the window, what was raised since the page was opened. */
+function Herald({ tab }) {
+  const raised = useStore(selectRaised);
+  const known = useRef(null);
+  const alerts = (peek().documents.alerts?.alerts || []).filter((a) => a.state === "raised");
+  const fresh = known.current ? alerts.filter((a) => !known.current.has(a.alert_id)) : [];
+  useEffect(() => {
+    const { label } = TABS.find((t) => t.id === tab);
+    document.title = `${raised ? `(${raised}) ` : ""}${label} · linetwin`;
+  }, [tab, raised]);
+  useEffect(() => {
+    if (peek().documents.alerts) known.current = new Set(alerts.map((a) => a.alert_id));
+  }, [raised]);
+  return html`<div class="sr" role="status">${fresh.map((a) => `New alert: ${a.name}, ${unitName(a.work_unit)}. `)}</div>`;
+}
+
+function skip(event) {
+  event.preventDefault();
+  document.getElementById("view")?.focus();
 }
 
 export function App() {
@@ -65,8 +92,9 @@ export function App() {
     return () => removeEventListener("hashchange", followAddress);
   }, []);
   return html`
-    <a class="skip" href="#view" onClick=${(e) => { e.preventDefault(); document.getElementById("view")?.scrollIntoView(); }}>Skip to content</a>
+    <a class="skip" href="#view" onClick=${skip}>Skip to content</a>
     <${TopBar} />
     <${Tabs} tab=${tab} />
+    <${Herald} tab=${tab} />
     <${View} tab=${tab} />`;
 }

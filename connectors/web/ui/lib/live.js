@@ -1,22 +1,17 @@
 // Keeps the documents current: loads them, listens to events, asks again when something was computed.
 
 import { api } from "./api.js";
-import { peek, setDocument, setJob, setProblem, update } from "./store.js";
+import { COMPUTED_BY } from "./steps.js";
+import { dropDocument, peek, setDocument, setJob, setProblem, update } from "./store.js";
 
-const DOCUMENTS = ["plant", "health", "line", "alerts", "forecasts", "calibration", "schedule",
-  "demand", "proposals", "signals"];
-const COMPUTED_BY = {
-  history: ["line", "kpis"],
-  calibration: ["calibration"],
-  forecast: ["forecasts", "alerts"],
-  schedule: ["schedule"],
-  demand: ["demand", "proposals"],
-};
+// The others are asked for when `health` says that their step is done, `line` comes as an event: a page
+// that is opened while the chain starts asks for nothing that is not there.
+const AT_ONCE = ["plant", "health", "alerts", "signals", "jobs"];
 const KPI_EVERY_MS = 15_000;
 const KPI_HOURS = 8;
 const RECONNECT_MS = 3000;
 const retries = new Map();
-const stamps = {};
+const stamps = new Map();
 let wasLost = false;
 
 export async function load(name) {
@@ -28,7 +23,9 @@ export async function load(name) {
       jobs.forEach(setJob);
       return;
     }
-    setDocument(name, name === "kpis" ? await api.kpis(KPI_HOURS) : await api.document(name));
+    const document = name === "kpis" ? await api.kpis(KPI_HOURS) : await api.document(name);
+    if (name === "health") onHealth(document);
+    else setDocument(name, document);
   } catch (problem) {
     setProblem(name, problem);
     if (problem.status === 503 || problem.status === 0) {
@@ -40,17 +37,16 @@ export async function load(name) {
 function onLine(line) {
   update({ lineReceivedAt: performance.now() });
   setDocument("line", line);
+  if (!peek().documents.kpis && !peek().problems.kpis) load("kpis");
 }
 
 function onHealth(health) {
   setDocument("health", health);
   for (const [step, names] of Object.entries(COMPUTED_BY)) {
-    const stamp = health.steps[step]?.at;
-    if (stamp && stamps[step] !== stamp) {
-      const first = !(step in stamps);
-      stamps[step] = stamp;
-      names.filter((n) => !first || !peek().documents[n]).forEach(load);
-    }
+    const stamp = health.steps[step]?.at || null;
+    if (stamps.get(step) === stamp) continue;
+    stamps.set(step, stamp);
+    names.forEach(stamp ? load : dropDocument);
   }
 }
 
@@ -69,7 +65,7 @@ function connect() {
   stream = new EventSource("/api/v1/events");
   stream.onopen = () => {
     update({ connection: "live" });
-    if (wasLost) [...DOCUMENTS, "kpis", "jobs"].forEach(load);
+    if (wasLost) askAgain();
     wasLost = false;
   };
   stream.onerror = () => {
@@ -102,9 +98,14 @@ function followVisibility() {
   addEventListener("pageshow", connect);
 }
 
+function askAgain() {
+  stamps.clear();
+  AT_ONCE.forEach(load);
+}
+
 export function start() {
-  [...DOCUMENTS, "kpis", "jobs"].forEach(load);
+  askAgain();
   connect();
   followVisibility();
-  setInterval(() => { if (!document.hidden) load("kpis"); }, KPI_EVERY_MS);
+  setInterval(() => { if (!document.hidden && peek().documents.line) load("kpis"); }, KPI_EVERY_MS);
 }

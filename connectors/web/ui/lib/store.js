@@ -34,6 +34,12 @@ export function setDocument(name, document) {
   update({ documents: { ...state.documents, [name]: document }, problems });
 }
 
+export function dropDocument(name) {
+  if (!(name in state.documents)) return;
+  const { [name]: _, ...documents } = state.documents;
+  update({ documents });
+}
+
 export const setProblem = (name, problem) =>
   update({ problems: { ...state.problems, [name]: problem } });
 

@@ -1,6 +1,7 @@
 // Pieces that several views share.
 
 import { html, useState } from "../vendor/preact-htm.js";
+import { STEP_MARK, STEP_WORDS, stepOf } from "../lib/steps.js";
 import { useDocument, useProblem } from "../lib/store.js";
 
 export const Card = ({ title, aside, children, className = "", id }) => html`
@@ -18,11 +19,29 @@ export function WithDocument({ name, what, children }) {
   const document = useDocument(name);
   const problem = useProblem(name);
   if (document) return children(document);
-  if (!problem) return html`<${Empty} busy>Loading ${what}<//>`;
-  if (problem.code === "not-ready") {
-    return html`<${Empty} busy>${what} is being computed<small>${problem.message}</small><//>`;
+  if (problem && problem.code !== "not-ready") {
+    return html`<div class="problem" role="alert"><strong>${what}:</strong> ${problem.message}</div>`;
   }
-  return html`<div class="problem" role="alert"><strong>${what}:</strong> ${problem.message}</div>`;
+  return html`<${Waiting} step=${stepOf(name)} what=${what} />`;
+}
+
+/** How far the chain is, for a reader who came before it was through. */
+function Waiting({ step, what }) {
+  const health = useDocument("health");
+  const mine = health?.steps[step];
+  if (!mine) return html`<${Empty} busy>${what}: waiting for the first news<//>`;
+  return html`
+    <${Card} className="waiting">
+      <${Empty} busy=${mine.state !== "failed"}>
+        <strong>${what}: ${mine.state === "failed" ? "could not be computed yet" : "the first one is on its way"}.</strong>
+        <small>${mine.state === "failed" ? `${mine.detail} It is tried again.` : "This page fills by itself; it takes half a minute after a start."}</small>
+      <//>
+      <ol class="chain">
+        ${Object.entries(health.steps).map(([name, s]) => html`
+          <li key=${name} class=${s.state} aria-current=${name === step ? "step" : null} title=${STEP_WORDS[name]}>
+            <span class="mark" aria-hidden="true">${STEP_MARK[s.state]}</span> ${name}<span class="sr"> ${s.state}</span></li>`)}
+      </ol>
+    <//>`;
 }
 
 export const Empty = ({ children, busy }) => html`

@@ -3,10 +3,10 @@
 import { html, useEffect, useState } from "../vendor/preact-htm.js";
 import { api } from "../lib/api.js";
 import { clock, count, dayTime, duration, number, words } from "../lib/format.js";
+import { STEP_MARK, STEP_WORDS } from "../lib/steps.js";
 import { useDocument } from "../lib/store.js";
 import { Card, Empty, WithDocument } from "../parts/common.js";
 
-const STEP_MARK = { done: "✓", running: "…", waiting: "○", failed: "✕" };
 
 const Steps = ({ health }) => html`
   <${Card} title="The chain" aside=${html`<span class="muted">linetwin ${health.version}, ${health.status}</span>`}>
@@ -15,8 +15,8 @@ const Steps = ({ health }) => html`
         <li key=${name} class=${s.state}>
           <span class="mark" aria-hidden="true">${STEP_MARK[s.state] || "?"}</span>
           <div>
-            <strong>${words(name)}</strong> <span class="muted">${s.state}${s.took_s !== null ? ` in ${s.took_s < 10 ? `${number(s.took_s, 2)} s` : duration(s.took_s)}` : ""}${s.at ? `, ${dayTime(s.at)}` : ""}</span>
-            ${s.detail && html`<div class="muted">${s.detail}</div>`}
+            <strong>${words(name)}</strong> <span class="muted">${STEP_WORDS[name]}</span>
+            <div class="muted">${s.state}${s.took_s !== null ? ` in ${s.took_s < 10 ? `${number(s.took_s, 2)} s` : duration(s.took_s)}` : ""}${s.at ? `, ${dayTime(s.at)}` : ""}${s.detail && `: ${s.detail}`}</div>
           </div>
         </li>`)}
     </ol>
