@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -43,6 +44,8 @@ class Board:
     forecasts: tuple[FailureForecast, ...] | None = None
     forecasts_at: datetime | None = None
     alerts: Mapping[str, Alert] = field(default_factory=dict)
+    deciding: threading.Lock = field(default_factory=threading.Lock)
+    """Held from reading what was decided to writing the next decision into the ledger."""
     plan: Plan | None = None
     steps: dict[str, Step] = field(default_factory=lambda: {name: Step() for name in STEPS})
     told: Callable[[], None] = lambda: None

@@ -17,13 +17,14 @@ from connectors.runtime.board import Board, Step
 from connectors.runtime.desk import Desk
 from connectors.runtime.events import EventHub
 from connectors.runtime.records import (
+    alerts_by_id,
     planning_plant,
     proposal_decisions,
     record_calibration,
     record_plan,
 )
 from connectors.store.ledger import Ledger
-from maintenance.alerts import AlertEvent, evaluate, replay
+from maintenance.alerts import evaluate
 from maintenance.forecast import Assessment
 from twin.calibration import live_state
 from twin.errors import DataError, LinetwinError
@@ -179,29 +180,29 @@ class Chain:
 
     def _alert(self, assessment: Assessment) -> int:
         """Evaluate alerts against the ledger's, where other processes may have acted meanwhile."""
-        rows = self._ledger.entries(kind="alert")
-        alerts = {a.alert_id: a for a in replay(AlertEvent.from_dict(row.body) for row in rows)}
-        events = evaluate(
-            alerts.values(),
-            [f for forecasts in self._recent for f in forecasts],
-            self._plant.maintenance,
-            now=assessment.as_of,
-            plant=self._plant,
-            repaired=assessment.repaired,
-            down=assessment.down,
-        )
-        for event in events:
-            alerts[event.alert.alert_id] = event.alert
-            self._ledger.append(
-                at=event.at,
-                kind="alert",
-                subject=event.alert.alert_id,
-                who=event.who,
-                why=event.why,
-                body=event.as_dict(),
+        with self._board.deciding:
+            alerts = alerts_by_id(self._ledger)
+            events = evaluate(
+                alerts.values(),
+                [f for forecasts in self._recent for f in forecasts],
+                self._plant.maintenance,
+                now=assessment.as_of,
+                plant=self._plant,
+                repaired=assessment.repaired,
+                down=assessment.down,
             )
-        changed = alerts != self._board.alerts
-        self._board.alerts = alerts
+            for event in events:
+                alerts[event.alert.alert_id] = event.alert
+                self._ledger.append(
+                    at=event.at,
+                    kind="alert",
+                    subject=event.alert.alert_id,
+                    who=event.who,
+                    why=event.why,
+                    body=event.as_dict(),
+                )
+            changed = alerts != self._board.alerts
+            self._board.alerts = alerts
         if changed:
             self._hub.publish("alerts", self._desk.alerts(None))
         if events:

@@ -12,7 +12,7 @@ from connectors.runtime.events import Event, EventHub
 from connectors.runtime.line import LineView
 from connectors.runtime.records import proposal_decisions
 from connectors.runtime.whatif import WhatIfJobs
-from maintenance.alerts import AlertEvent, acknowledge, clear, find, refreshed
+from maintenance.alerts import Alert, AlertEvent, acknowledge, clear, find, refreshed
 from twin.errors import ConflictError, DataError, NotFoundError, NotReadyError
 from twin.plant import Plant, SignalId
 from twin.telemetry import from_us, line_kpis
@@ -130,12 +130,14 @@ class Desk:
         )
 
     def acknowledge(self, alert_id: str, who: str, why: str) -> dict[str, Any]:
-        found = find(self._board.alerts.values(), alert_id)
-        return self._alert(acknowledge(found, who, self._now(), why))
+        with self._board.deciding:
+            found = self._in_ledger(alert_id)
+            return self._alert(acknowledge(found, who, self._now(), why))
 
     def clear(self, alert_id: str, who: str, why: str) -> dict[str, Any]:
-        found = find(self._board.alerts.values(), alert_id)
-        return self._alert(clear(found, who, why, self._now()))
+        with self._board.deciding:
+            found = self._in_ledger(alert_id)
+            return self._alert(clear(found, who, why, self._now()))
 
     # Planners.
 
@@ -160,16 +162,17 @@ class Desk:
         why: str,
         quantity: float | None,
     ) -> dict[str, Any]:
-        listed = {p["proposal_id"]: p for p in self.proposals()["proposals"]}
-        found = listed.get(proposal_id)
-        if found is None:
-            raise NotFoundError(f'no proposal "{proposal_id}"')
-        if found["state"] != "proposed":
-            raise ConflictError(f"proposal {proposal_id} is {found['state']} already")
-        decided = documents.decided_proposal(found, decision, who, quantity)
-        self._ledger().append(
-            at=self._now(), kind="proposal", subject=proposal_id, who=who, why=why, body=decided
-        )
+        with self._board.deciding:
+            listed = {p["proposal_id"]: p for p in self.proposals()["proposals"]}
+            found = listed.get(proposal_id)
+            if found is None:
+                raise NotFoundError(f'no proposal "{proposal_id}"')
+            if found["state"] != "proposed":
+                raise ConflictError(f"proposal {proposal_id} is {found['state']} already")
+            decided = documents.decided_proposal(found, decision, who, quantity)
+            self._ledger().append(
+                at=self._now(), kind="proposal", subject=proposal_id, who=who, why=why, body=decided
+            )
         self._hub.publish("proposals", self.proposals())
         return decided
 
@@ -188,12 +191,17 @@ class Desk:
     def subscribe(self, after_id: int | None) -> AsyncIterator[Event]:
         return self._hub.subscribe(after_id)
 
-    def _current_alerts(self) -> list[Any]:
+    def _current_alerts(self) -> list[Alert]:
         newest = {(f.work_unit, f.failure_mode): f for f in self._board.forecasts or ()}
         return [
             refreshed(alert, newest[alert.key]) if alert.key in newest else alert
             for alert in self._board.alerts.values()
         ]
+
+    def _in_ledger(self, alert_id: str) -> Alert:
+        """The alert as the ledger has it, where another process may have acted on it."""
+        rows = self._ledger().entries(kind="alert", subject=alert_id)
+        return find((AlertEvent.from_dict(row.body).alert for row in reversed(rows)), alert_id)
 
     def _alert(self, event: AlertEvent) -> dict[str, Any]:
         self._ledger().append(

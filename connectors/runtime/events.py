@@ -70,24 +70,23 @@ class EventHub:
         changed = asyncio.Event()
         self._changed.add(changed)
         try:
-            resumable = after_id is not None and self._kept and self._kept[0].id <= after_id + 1
-            if resumable and after_id is not None and after_id < self._next_id:
-                seen = after_id
-            else:
-                for event in sorted(self._newest.values(), key=lambda e: e.id):
-                    yield event
-                seen = self._next_id - 1
+            seen = -1 if after_id is None else after_id
             while not self._closed:
                 changed.clear()
-                for event in self._after(seen):
-                    seen = event.id
+                told, newest = self._after(seen), self._next_id - 1
+                for event in told:
                     yield event
-                if seen >= self._next_id - 1 and not self._closed:
+                seen = newest
+                if seen == self._next_id - 1 and not self._closed:
                     await changed.wait()
         finally:
             self._changed.discard(changed)
 
     def _after(self, seen: int) -> list[Event]:
+        """What came after an id; the newest of every document where that is not remembered."""
+        first = self._kept[0].id if self._kept else self._next_id
+        if not first <= seen + 1 <= self._next_id:
+            return sorted(self._newest.values(), key=lambda event: event.id)
         missed = [event for event in self._kept if event.id > seen]
         return [
             event

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from twin.plant import Plant, SignalId, SignalRole, WorkUnitState
-from twin.telemetry import Quality, SampleBatch, from_us
+from twin.telemetry import Quality, SampleBatch, from_us, to_us
 
 __all__ = ["LineView"]
 
@@ -65,7 +65,9 @@ class LineView:
                 known = self._newest.get(signal)
                 if known is None:
                     self._newest[signal] = _Newest(value, at, quality, at)
-                elif at >= known.measured_us:
+                elif at < known.measured_us:
+                    continue
+                else:
                     if value != known.value:
                         known.changed_us = at
                     known.value, known.measured_us, known.quality = value, at, quality
@@ -87,19 +89,27 @@ class LineView:
                     for zone, z in self._plant.storage_zones.items()
                 ],
                 "sources": sources,
-                "throughput_per_h": self._throughput(),
+                "throughput_per_h": self._throughput(to_us(as_of)),
             }
 
     def _count(self, at: int, count: float) -> None:
+        if self._finished and count < self._finished[-1][1]:
+            self._finished.clear()  # the counter began again
         self._finished.append((at, count))
-        while self._finished[0][0] < at - _HOUR_US:
+        while len(self._finished) > 1 and self._finished[1][0] <= at - _HOUR_US:
             self._finished.popleft()
 
-    def _throughput(self) -> float | None:
-        if len(self._finished) < 2:
+    def _throughput(self, as_of_us: int) -> float | None:
+        """Good parts of the last hour, or since the first count where that is younger."""
+        if not self._finished:
             return None
-        (first, low), (last, high) = self._finished[0], self._finished[-1]
-        return (high - low) / (last - first) * _HOUR_US if last > first and high >= low else None
+        times, counts = [at for at, _ in self._finished], [n for _, n in self._finished]
+        end = max(as_of_us, times[-1])
+        begin = max(end - _HOUR_US, times[0])
+        if end == begin or (len(times) == 1 and begin == times[0]):
+            return None
+        done = counts[-1] - float(np.interp(begin, times, counts))
+        return done / (end - begin) * _HOUR_US
 
     def _of(self, unit: str, role: SignalRole) -> _Newest | None:
         signal = self._by_role.get((unit, role))
@@ -122,6 +132,7 @@ class LineView:
         reason = self._of(unit, SignalRole.REASON)
         if state is WorkUnitState.DELAY and reason is not None:
             state = names.reasons.get(_key(reason.value), state)
+            return state, max(newest.changed_us, reason.changed_us)
         return state, newest.changed_us
 
     def _level(

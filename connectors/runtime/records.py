@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from maintenance.alerts import Alert, AlertEvent, replay
 from twin.calibration import CalibratedPlant, Estimate
 from twin.engine import LiveState, PartStart, UnitStart
 from twin.planning import stock_after
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "WHO",
+    "alerts_by_id",
     "last_calibration",
     "last_plan",
     "planning_plant",
@@ -61,7 +63,7 @@ def last_calibration(ledger: Ledger, nominal: Plant) -> CalibratedPlant | None:
     body = entry.body
     document = nominal.model_dump(mode="json")
     for name, unit in document["work_units"].items():
-        _lay_over(unit, body["work_units"].get(name, {}))
+        _lay_over(unit, body["work_units"].get(name, {}), products=nominal.products)
     return CalibratedPlant(
         plant=Plant.model_validate(document),
         nominal=nominal,
@@ -73,17 +75,19 @@ def last_calibration(ledger: Ledger, nominal: Plant) -> CalibratedPlant | None:
     )
 
 
-def _lay_over(unit: dict[str, Any], fitted: Mapping[str, Any]) -> None:
+def _lay_over(
+    unit: dict[str, Any], fitted: Mapping[str, Any], *, products: Collection[str]
+) -> None:
     """Put the fitted laws of a unit in the place of the nominal ones; the rest stays the file's."""
-    for product in unit["cycle_time"]:
-        unit["cycle_time"][product] = fitted.get("cycle_time", {}).get(
-            product, unit["cycle_time"][product]
-        )
+    laws = fitted.get("cycle_time", {})
+    unit["cycle_time"].update({p: law for p, law in laws.items() if p in products})
+    unit["setup"] = fitted.get("setup", unit["setup"])
     for mode_id, mode in unit["failure_modes"].items():
         laws = fitted.get("failure_modes", {}).get(mode_id, {})
         mode.update({key: laws[key] for key in ("time_to_failure", "repair") if key in laws})
-    if unit["defects"] is not None:
-        unit["defects"] = fitted.get("defects") or unit["defects"]
+    response = fitted.get("defects")
+    if unit["defects"] and response and response["parameter"] == unit["defects"]["parameter"]:
+        unit["defects"] = response
 
 
 def record_plan(
@@ -174,6 +178,12 @@ def _state_of(body: Mapping[str, Any]) -> LiveState:
 def _last(ledger: Ledger, kind: str) -> Entry | None:
     entries = ledger.entries(kind=kind)
     return entries[-1] if entries else None
+
+
+def alerts_by_id(ledger: Ledger) -> dict[str, Alert]:
+    """Every alert as the ledger's newest event of it leaves it, oldest first."""
+    rows = ledger.entries(kind="alert")
+    return {a.alert_id: a for a in replay(AlertEvent.from_dict(row.body) for row in rows)}
 
 
 def proposal_decisions(ledger: Ledger) -> dict[str, dict[str, Any]]:

@@ -20,7 +20,7 @@ from connectors.runtime.desk import Desk
 from connectors.runtime.events import EventHub
 from connectors.runtime.line import LineView
 from connectors.runtime.pool import spawn_pool
-from connectors.runtime.records import last_calibration
+from connectors.runtime.records import alerts_by_id, last_calibration
 from connectors.runtime.whatif import WhatIfJobs
 from connectors.settings import Settings
 from twin.errors import NotReadyError, SourceError, StoreError
@@ -158,10 +158,11 @@ class Runtime:
         self._ingest = self._make_ingest(urls)
 
     def _restore(self) -> None:
-        """What the stores already know: newest samples, last calibration."""
+        """What the stores already know: newest samples, last calibration, alerts."""
         historian, ledger = self._open_historian(), self._open_ledger()
         self._line.observe(historian.latest())
         self.board.calibrated = last_calibration(ledger, self._plant)
+        self.board.alerts = alerts_by_id(ledger)
         done = self.now() if self._settings.clock == "wall" or self._line.measured_us else None
         detail = f"{historian.count()} samples stored"
         self.board.step("history", Step(state="done", at=done, detail=detail))

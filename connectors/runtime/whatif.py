@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, Executor, ThreadPoolExecutor
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from twin.plant import Plant
 
 __all__ = ["WhatIfJobs"]
+
+logger = logging.getLogger(__name__)
 
 _KEPT = 200
 _OVER = ("done", "failed", "cancelled")
@@ -155,6 +158,9 @@ class WhatIfJobs:
             end = replace(self._find(job_id), state="cancelled")
         except (LinetwinError, RuntimeError) as e:
             end = replace(self._find(job_id), state="failed", error=str(e))
+        except Exception as e:
+            logger.exception("what-if %s", job_id)
+            end = replace(self._find(job_id), state="failed", error=f"{type(e).__name__}: {e}")
         self._put(replace(end, finished_at=self._now()))
 
     def _progress(self, job_id: str, share: float) -> None:
@@ -170,6 +176,7 @@ class WhatIfJobs:
     def _put(self, job: _Job) -> None:
         with self._lock:
             self._jobs[job.job_id] = job
-            while len(self._jobs) > _KEPT:
-                del self._jobs[next(iter(self._jobs))]
+            over = [j.job_id for j in self._jobs.values() if j.state in _OVER]
+            for old in over[: max(0, len(self._jobs) - _KEPT)]:
+                del self._jobs[old]
         self._hub.publish("job", job.document(), key=job.job_id, over=job.state in _OVER)

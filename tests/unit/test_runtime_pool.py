@@ -1,0 +1,46 @@
+"""Worker processes: other processes, polite, deaf to Ctrl-C, gone with their parent."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from connectors.runtime.pool import spawn_pool
+
+PROGRAM = """
+import os
+from connectors.runtime.pool import spawn_pool
+if __name__ == "__main__":
+    pool = spawn_pool(1)
+    print(pool.submit(os.getpid).result(), flush=True)
+    os.kill(os.getpid(), 9)
+"""
+
+
+def test_work_is_done_in_another_process_that_leaves_interrupts_to_its_parent() -> None:
+    with spawn_pool(1) as pool:
+        assert pool.submit(os.getpid).result() != os.getpid()
+        assert pool.submit(signal.getsignal, signal.SIGINT).result() == signal.SIG_IGN
+        assert pool.submit(os.getenv, "OMP_NUM_THREADS").result() == "1"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="kill -9 is POSIX")
+def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
+    program = tmp_path / "parent.py"
+    program.write_text(PROGRAM, encoding="utf-8")
+    root = Path(__file__).resolve().parents[2]
+    # The worker holds the other end of standard output: reading ends when both are gone.
+    parent = subprocess.Popen(
+        [sys.executable, str(program)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(root)},
+    )
+    told, _ = parent.communicate(timeout=30)
+    assert int(told) != parent.pid
+    assert parent.returncode == -signal.SIGKILL
