@@ -10,7 +10,6 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
 from twin.errors import NotFoundError
 from twin.plant import WorkUnitState
@@ -300,6 +299,10 @@ def t_interval(values: Floats, level: float) -> tuple[float, float, float]:
         >>> round(mean, 2), round((high - low) / 2, 2)
         (1.34, 0.24)
     """
+    from scipy import (
+        special,  # slow to load, and most of what imports this module needs no interval
+    )
+
     kept = values[~np.isnan(values)]
     n = len(kept)
     if n == 0:
