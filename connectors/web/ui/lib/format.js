@@ -67,7 +67,8 @@ export function duration(seconds) {
 
 export const hours = (h) => (h === null || h === undefined ? null : duration(h * 3600));
 
-const zone = () => peek().documents.plant?.timezone || "UTC";
+/** The plant's time zone, as IANA names it. */
+export const zone = () => peek().documents.plant?.timezone || "UTC";
 
 function dated(value, key, options) {
   if (value === null || value === undefined) return "–";

@@ -4,7 +4,7 @@ export const BLOCK = { width: 168, height: 132 };
 const BUFFER_W = 50;
 const CELL_W = BLOCK.width + BUFFER_W;
 const ROW_GAP = 46;
-const TOP = 6;
+const TOP = 22; // room for the flag above the first row
 
 /** Work units so that every one comes after those that feed it. */
 export function flowOrder(units, zones) {

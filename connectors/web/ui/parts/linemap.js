@@ -42,7 +42,7 @@ function Token({ place, made }) {
   return html`<circle key=${made} class="token" cx=${place.from.x + 2} cy=${place.from.y} r="4.5" />`;
 }
 
-function Block({ place, unit, risk, selected, asOf, onSelect }) {
+function Block({ place, unit, risk, bottleneck, selected, asOf, onSelect }) {
   const { x, y } = place;
   const state = unit?.state || "unknown";
   const name = twoLines(place.unit.name, 19, risk ? 12 : 19);
@@ -52,10 +52,11 @@ function Block({ place, unit, risk, selected, asOf, onSelect }) {
     event.preventDefault();
     onSelect(place.unit.id);
   };
-  const said = `${place.unit.name}: ${stateLabel(state)}${unit?.product ? `, ${unit.product}` : ""}, ${count(unit?.good_count)} good`;
+  const said = `${place.unit.name}: ${stateLabel(state)}${unit?.product ? `, ${unit.product}` : ""}, ${count(unit?.good_count)} good${
+    risk ? `, alert: ${risk.name}` : ""}${bottleneck ? ", bottleneck" : ""}`;
   return html`
     <g class=${`machine ${stateClass(state)} ${selected ? "selected" : ""}`} transform=${`translate(${x} ${y})`}
-       role="button" tabindex="0" aria-label=${said} aria-pressed=${selected ? "true" : "false"} data-unit=${place.unit.id}
+       role="button" tabindex="0" aria-label=${said} aria-expanded=${selected ? "true" : "false"} data-unit=${place.unit.id}
        onClick=${choose} onKeyDown=${choose}>
       <rect class="body" width=${BLOCK.width} height=${BLOCK.height} rx="8" />
       <path class="edge" d=${`M8 0H${BLOCK.width - 8}A8 8 0 0 1 ${BLOCK.width} 8V26H0V8A8 8 0 0 1 8 0z`} />
@@ -66,9 +67,15 @@ function Block({ place, unit, risk, selected, asOf, onSelect }) {
       ${name[1] && html`<text class="name" x="11" y="59">${name[1]}</text>`}
       <text class="order" x="11" y="79">${unit?.product ? `${unit.product}${unit.order ? `  ${unit.order}` : ""}` : "no order"}</text>
       <text class="made num" x="11" y="118">${count(unit?.good_count)}</text>
-      <text class="made-word" x="11" y="97">good parts</text>
-      ${unit?.reject_count > 0 && html`<text class="rejects num" x=${BLOCK.width - 11} y="97" text-anchor="end">${count(unit.reject_count)} rejected</text>`}
+      <text class="made-word" x="11" y="97">good in total</text>
+      ${unit?.reject_count > 0 && html`<text class="rejects num" x=${BLOCK.width - 11} y="97" text-anchor="end">${count(unit.reject_count)} bad</text>`}
       <text class="power num" x=${BLOCK.width - 11} y="118" text-anchor="end">${unit?.power_w === null || unit?.power_w === undefined ? "" : quantity(unit.power_w, "W", 2)}</text>
+      ${bottleneck && html`
+        <g class="neck" transform=${`translate(${BLOCK.width / 2 - 42} -19)`}>
+          <title>Works the greatest share of its planned time</title>
+          <rect width="84" height="16" rx="8" />
+          <text x="42" y="12" text-anchor="middle">bottleneck</text>
+        </g>`}
       ${risk && html`
         <g class="risk" transform=${`translate(${BLOCK.width - 54} 32)`}>
           <title>${`${risk.name}: ${chance(risk.probability)} within ${risk.horizon_h} h`}</title>
@@ -78,7 +85,7 @@ function Block({ place, unit, risk, selected, asOf, onSelect }) {
     </g>`;
 }
 
-export function LineMap({ plant, line, alerts, selected, onSelect }) {
+export function LineMap({ plant, line, alerts, bottleneck, selected, onSelect }) {
   const frame = useRef(null);
   const width = useWidth(frame);
   const drawn = useMemo(() => (width ? layout(plant, width) : null), [plant, width]);
@@ -97,7 +104,7 @@ export function LineMap({ plant, line, alerts, selected, onSelect }) {
           ${drawn.buffers.map((b) => html`
             <${Buffer} key=${b.zone.id} place=${b} level=${zones[b.zone.id]?.level ?? null} capacity=${b.zone.capacity} />`)}
           ${drawn.blocks.map((b) => html`
-            <${Block} key=${b.unit.id} place=${b} unit=${units[b.unit.id]} risk=${risks[b.unit.id]} asOf=${line.as_of}
+            <${Block} key=${b.unit.id} place=${b} unit=${units[b.unit.id]} risk=${risks[b.unit.id]} bottleneck=${bottleneck === b.unit.id} asOf=${line.as_of}
               selected=${selected === b.unit.id} onSelect=${onSelect} />`)}
         </svg>`}
     </div>`;

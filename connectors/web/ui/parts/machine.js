@@ -1,6 +1,7 @@
 // One machine: what it does, its figures, its signals, when it will fail.
 
 import { html, useEffect, useState } from "../vendor/preact-htm.js";
+import { api } from "../lib/api.js";
 import { clock, count, duration, percent, quantity, words } from "../lib/format.js";
 import { StatePill } from "../lib/states.js";
 import { update, useDocument } from "../lib/store.js";
@@ -11,14 +12,33 @@ import { Trend } from "./trend.js";
 const TREND_ROLES = ["condition", "process", "energy"];
 const QUALITY = ["good", "uncertain", "bad"];
 
+/** The failure mode that a stopped machine names, from its fault signal. */
+function useFault(unit, asOf) {
+  const signals = useDocument("signals");
+  const [fault, set] = useState("");
+  const stopped = unit.state === "down" || unit.state === "repair";
+  const signal = signals?.signals.find((s) => s.work_unit === unit.id && s.role === "fault")?.id;
+  useEffect(() => {
+    let gone = false;
+    set("");
+    if (!stopped || !signal) return undefined;
+    const start = new Date(new Date(unit.since).getTime() - 60_000).toISOString();
+    api.samples(signal, start, asOf, 50).then((s) => { if (!gone) set(s.value.filter(Boolean).at(-1) || ""); }, () => {});
+    return () => { gone = true; };
+  }, [signal, stopped, unit.since]);
+  return fault;
+}
+
 function Facts({ unit, asOf }) {
+  const fault = useFault(unit, asOf);
   return html`
     <dl class="facts">
       <div><dt>State</dt><dd><${StatePill} state=${unit.state} /> for ${duration((new Date(asOf) - new Date(unit.since)) / 1000)}</dd></div>
+      ${fault && html`<div><dt>Fault</dt><dd>${words(fault)}</dd></div>`}
       <div><dt>Product</dt><dd>${unit.product || "–"}</dd></div>
       <div><dt>Order</dt><dd>${unit.order || "–"}</dd></div>
-      <div><dt>Good</dt><dd class="num">${count(unit.good_count)}</dd></div>
-      <div><dt>Rejected</dt><dd class="num">${count(unit.reject_count)}</dd></div>
+      <div><dt>Good in total</dt><dd class="num">${count(unit.good_count)}</dd></div>
+      <div><dt>Rejected in total</dt><dd class="num">${count(unit.reject_count)}</dd></div>
       <div><dt>Power</dt><dd class="num">${quantity(unit.power_w, "W")}</dd></div>
     </dl>`;
 }
@@ -83,7 +103,11 @@ export function MachinePanel({ unit, asOf, onClose }) {
   const forecasts = useDocument("forecasts");
   const candidates = Object.entries(unit.signals).filter(([, s]) => TREND_ROLES.includes(s.role)).sort((a, b) => rank(a[1]) - rank(b[1]));
   const [chosen, choose] = useState(candidates[0]?.[0] || null);
-  useEffect(() => { document.getElementById("machine")?.scrollIntoView({ block: "nearest", behavior: "smooth" }); }, []);
+  useEffect(() => {
+    const panel = document.getElementById("machine");
+    panel.scrollIntoView({ block: "start", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
+    panel.querySelector("button").focus({ preventScroll: true });
+  }, []);
   const signal = signals?.signals.find((s) => s.work_unit === unit.id && s.name === chosen);
   const mine = (forecasts?.forecasts || []).filter((f) => f.work_unit === unit.id);
   const close = html`<button class="icon-button" aria-label="Close" onClick=${onClose}>
@@ -94,7 +118,7 @@ export function MachinePanel({ unit, asOf, onClose }) {
       <div class="columns">
         <div><h3>Failure within a time</h3><${FailureCurves} forecasts=${mine} /></div>
         <div>
-          <h3>${chosen ? `${words(chosen)}, last 24 h` : "Trend"}</h3>
+          <h3>${chosen ? `Trend of ${words(chosen)}` : "Trend"}</h3>
           ${signal ? html`<${Trend} key=${signal.id} signal=${signal.id} asOf=${asOf} />` : html`<p class="muted">No signal to plot.</p>`}
         </div>
         <div><h3>Figures</h3><${Figures} id=${unit.id} /><${Parameters} id=${unit.id} /></div>
