@@ -11,6 +11,7 @@ const state = {
   tab: "line",
   selectedUnit: null,
   currentJob: null,
+  questions: {},
   draftChange: null,
 };
 const listeners = new Set();

@@ -44,7 +44,7 @@ export function FailureCurves({ forecasts }) {
 
 /** An estimate with its interval on an axis that is symmetric about zero. */
 export function DeltaBar({ delta, low, high, tone }) {
-  const [width, height] = [96, 22];
+  const [width, height] = [80, 22];
   const reach = Math.max(Math.abs(low ?? delta), Math.abs(high ?? delta), 1e-12) * 1.08;
   const x = (v) => width / 2 + (v / reach) * (width / 2 - 4);
   return html`

@@ -1,11 +1,11 @@
 // What if: pick what to change, compare with today's line on the same random numbers.
 
-import { html, useEffect, useState } from "../vendor/preact-htm.js";
+import { html, useEffect, useRef, useState } from "../vendor/preact-htm.js";
 import { api } from "../lib/api.js";
-import { chance, dayTime, number, percent, quantity, signed, unitName, unitWord, words, kpiName } from "../lib/format.js";
-import { peek, setJob, update, useStore } from "../lib/store.js";
+import { dayTime, percent, quantity, unitName, unitWord, words } from "../lib/format.js";
+import { peek, setJob, update, useDocument, useStore } from "../lib/store.js";
 import { Card, Empty, WithDocument } from "../parts/common.js";
-import { DeltaBar } from "../parts/charts.js";
+import { Result, headline } from "../parts/whatifresult.js";
 
 const POLL_MS = 1500;
 const selectJobs = (s) => s.jobs;
@@ -15,23 +15,40 @@ const selectCurrent = (s) => s.currentJob;
 function choices(plant) {
   const parameters = plant.work_units.flatMap((u) => Object.entries(u.parameters).map(([name, p]) => ({
     path: `station.${u.id}.${name}`, label: `${u.name}: ${words(name)}`, value: p.value, unit: p.unit, low: p.low, high: p.high,
-    step: 1, group: "Parameters",
+    group: "Parameters",
   })));
   const buffers = plant.storage_zones.map((z) => ({
     path: `buffer.${z.id}.capacity`, label: `Buffer before ${unitName(z.downstream)}`, value: z.capacity, unit: "places", low: 0,
-    high: null, step: 1, group: "Buffers",
+    high: null, group: "Buffers",
   }));
   return [...parameters, ...buffers];
 }
 
+/** A change as the API has it, in the reader's words: "Reflow oven: peak temperature +3 °C". */
+function sentence(all, text) {
+  const [path, value] = text.split(/=(.*)/);
+  const choice = all.find((c) => c.path === path || c.path === path.replace(/^work_units\.(\w+)\.parameters\.(\w+)\.value$/, "station.$1.$2"));
+  return choice ? `${choice.label} ${value.replace("-", "−")} ${unitWord(choice.unit)}`.trim() : text;
+}
+
 const startOf = (choice) => ({ path: choice.path, delta: choice.group === "Buffers" ? 4 : 3 });
 const changeText = ({ path, delta }) => `${path}=${delta < 0 ? delta : `+${delta}`}`;
+
+function limits({ low, high, unit }) {
+  if (low === null && high === null) return "no limit";
+  if (high === null) return `${low} or more`;
+  return low === null ? `at most ${high} ${unitWord(unit)}` : `${low} to ${high} ${unitWord(unit)}`;
+}
 
 function ChangeRow({ all, change, onChange, onRemove }) {
   const choice = all.find((c) => c.path === change.path);
   const target = choice.value + Number(change.delta || 0);
   const outside = (choice.low !== null && target < choice.low) || (choice.high !== null && target > choice.high);
   const groups = [...new Set(all.map((c) => c.group))];
+  const field = useRef(null);
+  const fault = outside ? `${quantity(target, choice.unit, 4)} is outside what is allowed: ${limits(choice)}.`
+    : target === choice.value ? "This changes nothing: give another number than 0." : "";
+  useEffect(() => field.current.setCustomValidity(fault), [fault]);
   return html`
     <div class="change">
       <label>What
@@ -42,11 +59,11 @@ function ChangeRow({ all, change, onChange, onRemove }) {
         </select>
       </label>
       <label>Change by <span class="muted">(${unitWord(choice.unit)})</span>
-        <input type="number" step=${choice.step} required value=${change.delta} onInput=${(e) => onChange({ ...change, delta: e.target.value })} />
+        <input type="number" step=${choice.group === "Buffers" ? 1 : "any"} required value=${change.delta} ref=${field}
+          aria-invalid=${fault ? "true" : null} aria-describedby=${`now-${change.path}`} onInput=${(e) => onChange({ ...change, delta: e.target.value })} />
       </label>
-      <p class=${outside ? "change-now problem" : "change-now muted"}>
-        ${quantity(choice.value, choice.unit)} → <b class="num">${quantity(target, choice.unit)}</b>
-        ${outside && html` allowed ${choice.low ?? "–"} to ${choice.high ?? "–"} ${unitWord(choice.unit)}`}
+      <p class=${fault ? "change-now problem" : "change-now muted"} id=${`now-${change.path}`}>
+        ${fault || html`${quantity(choice.value, choice.unit, 4)} → <b class="num">${quantity(target, choice.unit, 4)}</b>, ${limits(choice)}`}
       </p>
       ${onRemove && html`<button type="button" class="text" onClick=${onRemove}>Remove</button>`}
     </div>`;
@@ -70,9 +87,10 @@ function Question({ plant }) {
     setFailure(null);
     const numbers = Object.fromEntries(Object.entries(settings).map(([k, v]) => [k, Number(v)]));
     try {
-      const job = await api.whatif({ changes: changes.map((c) => changeText({ ...c, delta: Number(c.delta) })), ...numbers });
+      const asked = changes.map((c) => changeText({ ...c, delta: Number(c.delta) }));
+      const job = await api.whatif({ changes: asked, ...numbers });
       if (!peek().jobs[job.job_id]) setJob(job);
-      update({ currentJob: job.job_id });
+      update({ currentJob: job.job_id, questions: { ...peek().questions, [job.job_id]: asked } });
     } catch (problem) {
       setFailure(problem.message);
     }
@@ -92,53 +110,15 @@ function Question({ plant }) {
         ${setting("replications", "Replications", 2, 256)}
         ${setting("seed", "Seed", 0, null)}
       </div>
+      <p class="note">A horizon of one shift is a good start; more replications make the intervals narrower. The same seed gives the same answer.</p>
       <div class="row"><button class="primary" id="ask">Compare with today's line</button></div>
       ${failure && html`<p class="problem" role="alert">${failure}</p>`}
     </form>`;
 }
 
-const tone = (verdict) => (verdict === "better" ? "good" : verdict === "worse" ? "bad" : "flat");
-const MARK = { good: "▲", bad: "▼", flat: "●" };
+const asked = (job) => job.result?.changes || peek().questions[job.job_id] || [];
 
-function scaled(kpi) {
-  if (kpi.unit !== "1") return { ...kpi, word: unitWord(kpi.unit), factor: 1 };
-  return { ...kpi, word: "%", factor: 100 };
-}
-
-function ResultRow({ kpi: raw }) {
-  const kpi = scaled(raw);
-  const t = tone(kpi.verdict);
-  const show = (v) => (v === null ? "–" : number(v * kpi.factor, 4));
-  const delta = (v) => (v === null ? "–" : signed(v * kpi.factor, 2));
-  return html`
-    <tr>
-      <th scope="row">${kpiName(kpi.name)} ${kpi.word && html`<span class="muted">${kpi.word}</span>`}</th>
-      <td class="num right">${show(kpi.baseline)}</td>
-      <td class="num right">${show(kpi.scenario)}</td>
-      <td class="num right"><b>${delta(kpi.delta)}</b></td>
-      <td class="num muted nowrap">${kpi.delta_low === null ? "" : `${delta(kpi.delta_low)} … ${delta(kpi.delta_high)}`}</td>
-      <td>${kpi.delta !== null && html`<${DeltaBar} delta=${kpi.delta} low=${kpi.delta_low} high=${kpi.delta_high} tone=${t} />`}</td>
-      <td class=${`verdict ${t}`}><span aria-hidden="true">${MARK[t]}</span> ${kpi.verdict}</td>
-    </tr>`;
-}
-
-function Result({ result }) {
-  const saved = result.kpis.map((k) => k.variance_reduction).filter((v) => v !== null);
-  return html`
-    <div class="scroll-x">
-      <table class="plain results" id="whatif-result">
-        <thead><tr><th>Figure</th><th class="right">Today</th><th class="right">Changed</th><th class="right">Difference</th>
-          <th class="nowrap">${percent(result.level)} interval</th><th><span class="sr">Chart</span></th><th>Verdict</th></tr></thead>
-        <tbody>${result.kpis.map((k) => html`<${ResultRow} key=${k.name} kpi=${k} />`)}</tbody>
-      </table>
-    </div>
-    <p class="note">
-      ${result.replications} paired replications over ${number(result.horizon_h)} h, seed ${result.seed}, ${result.engine} engine.
-      ${saved.length ? ` Pairing removed up to ${chance(Math.max(...saved))} of the variance.` : ""}
-    </p>`;
-}
-
-function JobCard({ job }) {
+function JobCard({ job, all }) {
   const [failure, setFailure] = useState(null);
   const busy = job.state === "queued" || job.state === "running";
   useEffect(() => {
@@ -149,36 +129,39 @@ function JobCard({ job }) {
   const cancel = () => api.cancel(job.job_id).then(setJob, (p) => setFailure(p.message));
   return html`
     <${Card} title="Answer" className="answer" aside=${html`<span class=${`tag ${job.state}`}>${job.state}</span>`}>
+      <p class="asked">${asked(job).map((c) => html`<strong key=${c} title=${c}>${sentence(all, c)}</strong> `)}</p>
       ${busy && html`
         <div class="row">
           <progress max="1" value=${job.progress} aria-label="Progress"></progress>
           <span class="num">${percent(job.progress)}</span>
           <button onClick=${cancel}>Cancel</button>
-        </div>`}
+        </div>
+        <p class="note">${job.state === "queued" ? "Waits for the question before it." : "Both lines run, replication by replication."}</p>`}
+      ${job.state === "cancelled" && html`<p class="muted">Cancelled: there is no answer.</p>`}
       ${job.error && html`<p class="problem" role="alert">${job.error}</p>`}
       ${failure && html`<p class="problem" role="alert">${failure}</p>`}
-      ${job.result && html`
-        <p class="asked">${(job.result.changes || []).map((c) => html`<code key=${c}>${c}</code> `)}</p>
-        <${Result} result=${job.result} />`}
+      <div role="status">${job.result && html`<${Result} result=${job.result} />`}</div>
     <//>`;
 }
 
-function Earlier({ jobs, current }) {
+function Earlier({ jobs, current, all }) {
   const others = jobs.filter((j) => j.job_id !== current);
   if (!others.length) return null;
   return html`
-    <${Card} title="Earlier questions">
+    <${Card} title="Earlier questions" aside=${html`<span class="muted">kept until linetwin stops</span>`}>
       <ul class="list">
         ${others.map((j) => html`
           <li key=${j.job_id}>
-            <button class="text" onClick=${() => update({ currentJob: j.job_id })}>${j.result?.changes?.join(", ") || j.job_id}</button>
-            <span class="muted">${dayTime(j.submitted_at)}, ${j.state}</span>
+            <button class="text" onClick=${() => update({ currentJob: j.job_id })}>${asked(j).map((c) => sentence(all, c)).join(", ") || j.job_id}</button>
+            <span class="muted">${j.result ? `${headline(j.result)}, ` : `${j.state}, `}${dayTime(j.submitted_at)}</span>
           </li>`)}
       </ul>
     <//>`;
 }
 
 export function WhatIfView() {
+  const plant = useDocument("plant");
+  const all = plant ? choices(plant) : [];
   const jobs = Object.values(useStore(selectJobs)).filter((j) => j.kind === "whatif")
     .sort((a, b) => b.submitted_at.localeCompare(a.submitted_at));
   const current = useStore(selectCurrent) || jobs[0]?.job_id;
@@ -187,12 +170,12 @@ export function WhatIfView() {
     <div class="toolbar"><h1>What if</h1></div>
     <div class="split">
       <${Card} title="Question">
-        <${WithDocument} name="plant" what="Plant">${(plant) => html`<${Question} plant=${plant} />`}<//>
+        <${WithDocument} name="plant" what="Plant">${(p) => html`<${Question} plant=${p} />`}<//>
       <//>
       <div>
-        ${job ? html`<${JobCard} key=${job.job_id} job=${job} />`
-          : html`<${Card} title="Answer"><${Empty}>Ask, and the answer comes with its interval: both lines run on the same random numbers, so that only the change makes the difference.<//><//>`}
-        <${Earlier} jobs=${jobs} current=${current} />
+        ${job ? html`<${JobCard} key=${job.job_id} job=${job} all=${all} />`
+          : html`<${Card} title="Answer"><${Empty}>Ask, and the answer comes with its interval: both lines run on the same random numbers, so that only the change makes the difference. Nothing is changed on the machines.<//><//>`}
+        <${Earlier} jobs=${jobs} current=${current} all=${all} />
       </div>
     </div>`;
 }
