@@ -9,6 +9,7 @@ import click
 from connectors.cli.practice import PRACTICE_PLANT, PracticePlant
 from connectors.cli.serving import bound_socket, serve_runtime
 from connectors.runtime import Runtime
+from connectors.runtime.ownership import owned
 from connectors.settings import Settings
 from twin.plant import load_plant
 
@@ -40,12 +41,11 @@ def run_demo(*, seed: int, speed: float, data: Path, port: int, in_json: bool) -
     """Serve the demo until SIGINT or SIGTERM."""
     settings = demo_settings(data, port)
     plant = load_plant(PRACTICE_PLANT)
-    with bound_socket(settings.host, settings.port) as listener:
+    with owned(data), bound_socket(settings.host, settings.port) as listener:
         practice = PracticePlant(data, seed=seed, speed=speed, faults=(STORY_FAULT,))
         runtime = Runtime(settings, plant, companion=practice, speed=speed, seed=seed)
         if not in_json:
-            click.echo(
-                "The practice plant tells its story from the beginning. The first start takes "
-                "about a minute longer: it makes two weeks of history."
-            )
+            click.echo("The practice plant tells its story from the beginning.")
+            if not practice.prepared:
+                click.echo("First it makes two weeks of history; that takes about half a minute.")
         serve_runtime(runtime, settings, listener, in_json=in_json)

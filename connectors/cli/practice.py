@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import hashlib
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -18,12 +17,13 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from connectors.runtime.runtime import ledger_url, make_data_directory
+from connectors.runtime.ownership import data_directory
+from connectors.runtime.runtime import ledger_url
 from twin.errors import SourceError
-from twin.plant import Plant, load_plant
+from twin.plant import load_plant
 from twin.telemetry import from_us
 
-__all__ = ["PRACTICE_PLANT", "PracticePlant", "prepare_history"]
+__all__ = ["PRACTICE_PLANT", "PracticePlant"]
 
 PRACTICE_PLANT = Path(str(files("simulators"))) / "practice" / "plant.toml"
 """The shipped example. The product starts the practice plant as a program and imports none of it."""
@@ -72,14 +72,24 @@ class PracticePlant:
         return self._data / "run"
 
     @property
+    def prepared(self) -> bool:
+        """True when its history is there from an earlier start."""
+        return self._prepared.exists()
+
+    @property
     def _prepared(self) -> Path:
         return self._data / f"history-{_key(self._seed)}"
 
     async def prepare(self, pool: Executor) -> None:
-        """Make the history unless it is there, lay a fresh copy of it, and start the plant."""
-        make_data_directory(self._data)
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(pool, prepare_history, self._prepared, self._seed)
+        """Make the history unless it is there, lay a fresh copy of it, and start the plant.
+
+        Raises:
+            SourceError: The practice plant could not write its history.
+            StoreError: The history could not be stored.
+        """
+        data_directory(self._data)
+        if not self.prepared:
+            await self._prepare(pool)
         await asyncio.to_thread(self._lay_copy)
         await self._start()
 
@@ -141,6 +151,34 @@ class PracticePlant:
         if self._reading is not None:
             await asyncio.gather(self._reading, return_exceptions=True)
 
+    async def _prepare(self, pool: Executor) -> None:
+        """Two weeks of history, stored and calibrated, in a folder that appears when it is whole."""
+        made = self._prepared.with_name(f"{self._prepared.name}.part")
+        shutil.rmtree(made, ignore_errors=True)
+        (made / "data").mkdir(parents=True)
+        recording = made / "recording.parquet"
+        writing = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "simulators", "history", "--plant", str(PRACTICE_PLANT)),
+            *("--seed", str(self._seed), "--out", str(recording)),
+            *("--truth", str(made / "truth.json"), "--history-cache", str(made / "state")),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+        try:
+            _, said = await writing.communicate()
+        except asyncio.CancelledError:
+            writing.kill()
+            await writing.wait()
+            raise
+        if writing.returncode != 0:
+            reason = said.decode(errors="replace").strip()[-500:]
+            raise SourceError(f"the practice plant wrote no history: {reason}")
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(pool, _store, recording, made / "data")
+        recording.unlink()
+        made.rename(self._prepared)
+
     async def _start(self) -> None:
         self._ready = asyncio.get_running_loop().create_future()
         command = [
@@ -182,40 +220,14 @@ class PracticePlant:
         shutil.copytree(self._prepared / "data", self.run_data)
 
 
-def prepare_history(folder: Path, seed: int) -> None:
-    """Two weeks of history, stored and calibrated, in a folder; does nothing when it is there.
-
-    Raises:
-        SourceError: The practice plant could not write its history.
-        StoreError: The history could not be stored.
-    """
-    if folder.exists():
-        return
-    plant = load_plant(PRACTICE_PLANT)
-    made = folder.with_name(f"{folder.name}-{os.getpid()}.part")
-    shutil.rmtree(made, ignore_errors=True)
-    (made / "data").mkdir(parents=True)
-    recording = made / "recording.parquet"
-    command = [
-        *(sys.executable, "-m", "simulators", "history", "--plant", str(PRACTICE_PLANT)),
-        *("--seed", str(seed), "--out", str(recording), "--truth", str(made / "truth.json")),
-        *("--history-cache", str(made / "state")),
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
-    if done.returncode != 0:
-        raise SourceError(f"the practice plant wrote no history: {done.stderr.strip()[-500:]}")
-    _store(plant, recording, made / "data")
-    recording.unlink()
-    made.rename(folder)
-
-
-def _store(plant: Plant, recording: Path, data: Path) -> None:
+def _store(recording: Path, data: Path) -> None:
     from connectors.field.replay import read_recording
     from connectors.jobs import calibrate_step
     from connectors.runtime.records import record_calibration
     from connectors.store.ledger import Ledger
     from connectors.store.open import open_historian
 
+    plant = load_plant(PRACTICE_PLANT)
     historian = open_historian(data / "telemetry.duckdb")
     try:
         for batch in read_recording(recording):

@@ -16,6 +16,7 @@ import click
 import uvicorn
 
 from connectors.runtime import Runtime
+from connectors.runtime.ownership import owned
 from connectors.settings import Settings
 from connectors.web.app import create_app
 from twin.errors import SourceError
@@ -45,7 +46,7 @@ def serve_product(settings: Settings, *, wait: bool, in_json: bool) -> None:
         in_json: Say where it listens as JSON.
     """
     plant = load_plant(settings.plant)
-    with bound_socket(settings.host, settings.port) as listener:
+    with owned(settings.data), bound_socket(settings.host, settings.port) as listener:
         runtime = Runtime(settings, plant, patience_s=None if wait else PATIENCE_S)
         serve_runtime(runtime, settings, listener, in_json=in_json)
 

@@ -20,6 +20,7 @@ from connectors.cli.practice import PRACTICE_PLANT, PracticePlant
 from connectors.cli.serving import run_until_signal, set_up_logging
 from connectors.runtime import Runtime, open_stores
 from connectors.runtime.documents import alerts_document
+from connectors.runtime.ownership import owned
 from connectors.settings import Settings
 from maintenance.alerts import AlertEvent, replay
 from twin.errors import NotReadyError
@@ -59,9 +60,10 @@ def run_story(*, seed: int, speed: float, data: Path, seconds: int, in_json: boo
             stopping.set()
             await running
 
-    run_until_signal(tell)
-    story = {"seconds": seconds, "speed": speed, "seed": seed}
-    story |= _held_against_truth(settings, plant, practice, documents)
+    with owned(data):
+        run_until_signal(tell)
+        story = {"seconds": seconds, "speed": speed, "seed": seed}
+        story |= _held_against_truth(settings, plant, practice, documents)
     if in_json:
         as_json(story)
     else:

@@ -136,6 +136,10 @@ class Chain:
             logger.warning("%s: %s", name, e)
             self._finish(name, "failed", begun, str(e))
             return False
+        except Exception as e:
+            logger.exception("%s broke", name)
+            self._finish(name, "failed", begun, f"{type(e).__name__}: {e}")
+            return False
         self._finish(name, "done", begun, detail)
         return True
 
@@ -230,7 +234,7 @@ class Chain:
                 executor=self._pool,
                 pieces=4,
             )
-        except LinetwinError as e:
+        except Exception as e:
             self._finish("demand", "failed", begun, str(e))
             raise
         if plan.violations:

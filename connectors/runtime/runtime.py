@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import multiprocessing
-import os
 from collections.abc import Mapping
 from concurrent.futures import Executor
 from datetime import UTC, datetime
@@ -19,7 +18,8 @@ from connectors.runtime.board import Board, Step
 from connectors.runtime.desk import Desk
 from connectors.runtime.events import EventHub
 from connectors.runtime.line import LineView
-from connectors.runtime.pool import spawn_pool
+from connectors.runtime.ownership import data_directory
+from connectors.runtime.pool import Workers
 from connectors.runtime.records import alerts_by_id, last_calibration
 from connectors.runtime.whatif import WhatIfJobs
 from connectors.settings import Settings
@@ -95,8 +95,8 @@ class Runtime:
         self._historian: Historian | None = None
         self._ledger: Ledger | None = None
         self._ingest: Ingest | None = None
-        self._quick = spawn_pool(1)
-        self._pool = spawn_pool(settings.workers)
+        self._quick = Workers(1)
+        self._pool = Workers(settings.workers)
         self._line = LineView(plant)
         self._wall = WallClock()
         self.hub = EventHub()
@@ -307,7 +307,7 @@ def open_stores(settings: Settings) -> tuple[Historian, Ledger]:
     from connectors.store.ledger import Ledger
     from connectors.store.open import open_historian
 
-    make_data_directory(settings.data)
+    data_directory(settings.data)
     if settings.historian_url:
         parts = urlsplit(settings.historian_url)
         query = parse_qs(parts.query)
@@ -329,20 +329,6 @@ def open_stores(settings: Settings) -> tuple[Historian, Ledger]:
 def ledger_url(data: Path) -> str:
     """The default ledger of a data directory."""
     return f"sqlite:///{data / 'ledger.sqlite'}"
-
-
-def make_data_directory(data: Path) -> None:
-    """Make sure that the directory is there and can be written to.
-
-    Raises:
-        StoreError: It cannot.
-    """
-    try:
-        data.mkdir(parents=True, exist_ok=True)
-    except OSError as e:
-        raise StoreError(f"data directory {data}: {e.strerror}; name another with --data") from e
-    if not os.access(data, os.W_OK | os.X_OK):
-        raise StoreError(f"data directory {data} cannot be written to; name another with --data")
 
 
 def _secret(file: Path) -> str:

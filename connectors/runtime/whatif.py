@@ -156,8 +156,11 @@ class WhatIfJobs:
             )
         except CancelledError:
             end = replace(self._find(job_id), state="cancelled")
-        except (LinetwinError, RuntimeError) as e:
+        except LinetwinError as e:
             end = replace(self._find(job_id), state="failed", error=str(e))
+        except Exception as e:
+            logger.exception("%s broke", job_id)
+            end = replace(self._find(job_id), state="failed", error=f"{type(e).__name__}: {e}")
         except Exception as e:
             logger.exception("what-if %s", job_id)
             end = replace(self._find(job_id), state="failed", error=f"{type(e).__name__}: {e}")

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import pytest
 
-from connectors.runtime.pool import spawn_pool
+from connectors.runtime.pool import Workers
 
 PROGRAM = """
 import os
-from connectors.runtime.pool import spawn_pool
+from connectors.runtime.pool import Workers
 if __name__ == "__main__":
-    pool = spawn_pool(1)
+    pool = Workers(1)
     print(pool.submit(os.getpid).result(), flush=True)
     os.kill(os.getpid(), 9)
 """
 
 
 def test_work_is_done_in_another_process_that_leaves_interrupts_to_its_parent() -> None:
-    with spawn_pool(1) as pool:
+    with Workers(1) as pool:
         assert pool.submit(os.getpid).result() != os.getpid()
         assert pool.submit(signal.getsignal, signal.SIGINT).result() == signal.SIG_IGN
         assert pool.submit(os.getenv, "OMP_NUM_THREADS").result() == "1"
@@ -44,3 +46,12 @@ def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
     told, _ = parent.communicate(timeout=30)
     assert int(told) != parent.pid
     assert parent.returncode == -signal.SIGKILL
+
+
+def test_after_a_worker_was_killed_the_next_work_finds_new_ones() -> None:
+    with Workers(1) as pool:
+        pid = pool.submit(os.getpid).result(30)
+        os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(BrokenProcessPool):  # work that was under way is lost
+            pool.submit(os.getpid).result(30)
+        assert pool.submit(os.getpid).result(30) != pid

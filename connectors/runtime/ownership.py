@@ -1,0 +1,56 @@
+"""One owner of a data directory at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from twin.errors import StoreError
+
+__all__ = ["data_directory", "owned"]
+
+
+def data_directory(data: Path) -> None:
+    """Make sure that the directory is there and can be written to.
+
+    Raises:
+        StoreError: It cannot.
+    """
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+    except OSError as e:
+        raise StoreError(f"data directory {data}: {e.strerror}; name another with --data") from e
+    if not os.access(data, os.W_OK | os.X_OK):
+        raise StoreError(f"data directory {data} cannot be written to; name another with --data")
+
+
+@contextlib.contextmanager
+def owned(data: Path) -> Iterator[None]:
+    """Own a directory while the block runs; the system gives it back however the process ends.
+
+    Raises:
+        StoreError: It cannot be used, or another process owns it.
+    """
+    data_directory(data)
+    file = data / "owner.lock"
+    try:
+        lock = file.open("a+")
+    except OSError as e:
+        raise StoreError(f"{file}: {e.strerror}; name another directory with --data") from e
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.seek(0)
+            raise StoreError(
+                f"data directory {data} is used by another linetwin (process {lock.read().strip()}); "
+                "stop it, or name another with --data"
+            ) from None
+        lock.seek(0)
+        lock.truncate()
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield

@@ -1,0 +1,47 @@
+"""A data directory has one owner; what cannot be used is said in one line."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from connectors.runtime.ownership import owned
+from twin.errors import StoreError
+
+PROGRAM = """
+import sys
+from pathlib import Path
+from connectors.runtime.ownership import owned
+from twin.errors import StoreError
+try:
+    with owned(Path(sys.argv[1])):
+        print("mine")
+except StoreError as e:
+    print(e)
+"""
+
+
+def other_process(data: Path) -> str:
+    command = [sys.executable, "-c", PROGRAM, str(data)]
+    root = Path(__file__).parents[2]
+    return subprocess.run(command, capture_output=True, text=True, check=True, cwd=root).stdout
+
+
+def test_a_second_process_is_refused_while_the_first_owns_the_directory(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with owned(data):
+        assert f"data directory {data} is used by another linetwin (process " in other_process(data)
+    assert other_process(data) == "mine\n"
+
+
+def test_a_directory_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    with (
+        pytest.raises(StoreError, match="Not a directory; name another with --data"),
+        owned(file / "data"),
+    ):
+        pass
