@@ -161,9 +161,6 @@ class WhatIfJobs:
         except Exception as e:
             logger.exception("%s broke", job_id)
             end = replace(self._find(job_id), state="failed", error=f"{type(e).__name__}: {e}")
-        except Exception as e:
-            logger.exception("what-if %s", job_id)
-            end = replace(self._find(job_id), state="failed", error=f"{type(e).__name__}: {e}")
         self._put(replace(end, finished_at=self._now()))
 
     def _progress(self, job_id: str, share: float) -> None:
