@@ -1,6 +1,6 @@
 // Pieces that several views share.
 
-import { html, useState } from "../vendor/preact-htm.js";
+import { html, useEffect, useRef, useState } from "../vendor/preact-htm.js";
 import { STEP_MARK, STEP_WORDS, stepOf } from "../lib/steps.js";
 import { useDocument, useProblem } from "../lib/store.js";
 
@@ -68,12 +68,14 @@ function rememberedName() {
 }
 
 /** Asks who and why (and perhaps how much), then acts; every decision goes to the ledger. */
-export function DecisionForm({ verb, quantity, unit, whyNeeded, onDecide, onClose }) {
+export function DecisionForm({ verb, quantity, unit, whyNeeded, note, onDecide, onClose }) {
   const [who, setWho] = useState(rememberedName());
   const [why, setWhy] = useState("");
   const [amount, setAmount] = useState(quantity);
   const [failure, setFailure] = useState(null);
   const [busy, setBusy] = useState(false);
+  const form = useRef(null);
+  useEffect(() => form.current.querySelector("input").focus(), []);
   async function submit(event) {
     event.preventDefault();
     setBusy(true);
@@ -90,7 +92,7 @@ export function DecisionForm({ verb, quantity, unit, whyNeeded, onDecide, onClos
     }
   }
   return html`
-    <form class="decision" onSubmit=${submit}>
+    <form class="decision" ref=${form} onSubmit=${submit} onKeyDown=${(e) => e.key === "Escape" && onClose()}>
       <label>Who <input required maxlength="100" autocomplete="name" value=${who} onInput=${(e) => setWho(e.target.value)} /></label>
       ${quantity !== undefined && html`
         <label>Quantity ${unit && html`<span class="muted">(${unit})</span>`}
@@ -98,6 +100,7 @@ export function DecisionForm({ verb, quantity, unit, whyNeeded, onDecide, onClos
         </label>`}
       <label class="wide">Why <input required=${whyNeeded} maxlength="2000" value=${why} onInput=${(e) => setWhy(e.target.value)}
         placeholder=${whyNeeded ? "" : "optional"} /></label>
+      ${note && html`<p class="note wide">${note}</p>`}
       <div class="row">
         <button class="primary" disabled=${busy}>${verb}</button>
         <button type="button" onClick=${onClose}>Cancel</button>

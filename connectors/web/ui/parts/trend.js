@@ -48,9 +48,9 @@ function columns({ measured_at, value, quality, span }) {
   return [times, values];
 }
 
-/** Trend of `signal` over the `hours` up to `asOf`; asked again as plant time goes on. */
-export function Trend({ signal, asOf }) {
-  const [hours, setHours] = useState(24);
+/** Trend of `signal` up to `asOf`, asked again as plant time goes on; `from` hours back at first. */
+export function Trend({ signal, asOf, from = 24 }) {
+  const [hours, setHours] = useState(from);
   const frame = useRef(null);
   const chart = useRef(null);
   const [samples, setSamples] = useState(null);
