@@ -1,0 +1,88 @@
+"""The steps of the chain: cut into pieces over processes, they answer to the last bit the same."""
+
+from __future__ import annotations
+
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+
+import numpy as np
+import pytest
+
+from connectors.jobs import Plan, plan_step, schedule_orders
+from tests.runtime_lab import NOW, bearing_forecast, small_plan, small_practice
+from twin.engine import LiveState
+from twin.errors import DataError
+
+
+def same(one: Plan, other: Plan) -> None:
+    assert one.schedule == other.schedule
+    assert one.proposals == other.proposals
+    assert one.demand.items.keys() == other.demand.items.keys()
+    for item, demand in one.demand.items.items():
+        np.testing.assert_array_equal(demand.samples, other.demand.items[item].samples)
+        np.testing.assert_array_equal(
+            one.netting.items[item].projected_on_hand, other.netting.items[item].projected_on_hand
+        )
+
+
+def test_a_plan_in_pieces_over_processes_is_the_plan_in_one_piece_here() -> None:
+    plant = small_practice(replications=5)
+    whole = plan_step(plant, None, (bearing_forecast(),), NOW, 7, time_limit_s=30.0)
+    assert whole.schedule.reproducible
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(2, mp_context=spawn) as pool:
+        pieces = plan_step(
+            plant,
+            None,
+            (bearing_forecast(),),
+            NOW,
+            7,
+            time_limit_s=30.0,
+            executor=pool,
+            pieces=4,
+        )
+    same(whole, pieces)
+
+
+def test_more_pieces_than_futures_is_as_good() -> None:
+    plant = small_practice(replications=2)
+    same(
+        plan_step(plant, None, (), NOW, 7, time_limit_s=30.0),
+        plan_step(plant, None, (), NOW, 7, time_limit_s=30.0, pieces=8),
+    )
+
+
+def test_another_seed_gives_other_futures_of_the_same_schedule() -> None:
+    plant = small_practice()
+    one, other = (
+        plan_step(plant, None, (bearing_forecast(),), NOW, seed, time_limit_s=30.0)
+        for seed in (1, 2)
+    )
+    assert one.schedule == other.schedule
+    assert any(
+        not np.array_equal(demand.samples, other.demand.items[item].samples)
+        for item, demand in one.demand.items.items()
+    )
+
+
+def test_the_plan_has_the_work_on_the_part_that_will_fail_and_the_checker_agrees() -> None:
+    plan = small_plan(small_practice())
+    assert plan.violations == ()
+    assert [(m.work_unit, m.failure_mode) for m in plan.schedule.maintenance] == [
+        ("pick_place_2", "bearing")
+    ]
+    spare = plan.demand.items["SP-BEARING"]
+    assert (spare.samples.sum(axis=1) >= 1.0).all()
+
+
+def test_parts_that_were_started_are_not_scheduled_again() -> None:
+    plant = small_practice()
+    state = LiveState(at=NOW, started={"A": 40, "B": 10})
+    schedule, violations = schedule_orders(plant, start=NOW, state=state, time_limit_s=30.0)
+    assert {e.order_id: e.quantity for e in schedule.entries} == {"B": 20, "C": 20}
+    assert violations == ()
+
+
+def test_an_error_in_a_piece_is_the_error_of_the_plan() -> None:
+    with pytest.raises(DataError):
+        plan_step(small_practice(), None, (), NOW.replace(tzinfo=None), 7)
