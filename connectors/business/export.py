@@ -26,7 +26,15 @@ _DEMAND = (
 )
 _PROPOSALS = (
     *("proposal_id", "state", "item_id", "description", "supplier_id", "quantity", "unit"),
-    *("cost", "currency", "release_at", "due_at", "stockout_probability", "decided_by"),
+    *(
+        "cost",
+        "currency",
+        "release_at",
+        "due_at",
+        "expected_at",
+        "stockout_probability",
+        "decided_by",
+    ),
     *("pegging", "reason"),
 )
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")

@@ -83,8 +83,10 @@ def _route(path: str, method: str, route: Mapping[str, Any]) -> str:
     if body:
         takes.append(_kind(body["schema"]))
     status = next(s for s in route["responses"] if s.startswith("2"))
-    answer = route["responses"][status]["content"].get("application/json", {}).get("schema")
-    gives = f"{status} {_kind(answer)}" if answer else f"{status} [events](#events)"
+    content = route["responses"][status]["content"]
+    answer = content.get("application/json", {}).get("schema")
+    other = "CSV" if "text/csv" in content else "[events](#events)"
+    gives = f"{status} {_kind(answer) if answer else other}"
     meaning = " ".join(route["description"].split())
     return f"| `{method.upper()} {path}` | {', '.join(takes)} | {gives} | {meaning} |\n"
 

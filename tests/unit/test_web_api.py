@@ -328,7 +328,28 @@ def test_openapi_types_every_answer() -> None:
     paths = client({}).get("/api/v1/openapi.json").json()["paths"]
     for path, methods in paths.items():
         for method, route in methods.items():
-            if path.endswith("/events"):
+            if path.endswith(("/events", ".csv")):
                 continue
             good = next(r for status, r in route["responses"].items() if status.startswith("2"))
             assert "$ref" in good["content"]["application/json"]["schema"], (method, path)
+
+
+@pytest.mark.parametrize(
+    ("table", "document"),
+    [
+        ("schedule", {"entries": [], "maintenance": []}),
+        ("demand", {"buckets": [], "items": []}),
+        ("proposals", {"proposals": []}),
+    ],
+)
+def test_what_planners_ask_is_a_table_to_download_too(table: str, document: Document) -> None:
+    answer = client(document).get(f"/api/v1/{table}.csv")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/csv")
+    assert answer.headers["content-disposition"] == f'attachment; filename="{table}.csv"'
+    assert len(answer.text.splitlines()) == 1  # the names of the columns
+
+
+def test_a_table_that_is_not_computed_yet_is_a_problem() -> None:
+    answer = client(NotReadyError("the plan is being computed")).get("/api/v1/schedule.csv")
+    assert (answer.status_code, answer.json()["code"]) == (503, "not-ready")

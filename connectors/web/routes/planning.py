@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from typing import Any
 
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from connectors.business import demand_csv, proposals_csv, schedule_csv
 from connectors.web.models.base import Decision
 from connectors.web.models.planning import Decided, Demand, Proposal, Proposals, Schedule
 from connectors.web.problems import documented
 from connectors.web.service import Document, Service
 
 __all__ = ["router"]
+
+
+class _Csv(Response):
+    media_type = "text/csv"
+
+
+def _as_csv() -> dict[str, Any]:
+    return {
+        "response_class": _Csv,
+        "responses": {200: {"content": {"text/csv": {}}}, **documented(503)},
+    }
+
+
+def _table(name: str, text: str) -> Response:
+    return _Csv(text, headers={"Content-Disposition": f'attachment; filename="{name}.csv"'})
 
 
 def router(service: Service) -> APIRouter:
@@ -30,6 +49,21 @@ def router(service: Service) -> APIRouter:
     def proposals() -> Document:
         """Purchase proposals and what was decided about them."""
         return service.proposals()
+
+    @routes.get("/schedule.csv", **_as_csv())
+    def schedule_table() -> Response:
+        """The schedule for a spreadsheet: orders and maintenance by start."""
+        return _table("schedule", schedule_csv(service.schedule()))
+
+    @routes.get("/demand.csv", **_as_csv())
+    def demand_table() -> Response:
+        """The demand for a spreadsheet: one row for each item and bucket."""
+        return _table("demand", demand_csv(service.demand()))
+
+    @routes.get("/proposals.csv", **_as_csv())
+    def proposals_table() -> Response:
+        """The purchase proposals for a spreadsheet, decided ones too."""
+        return _table("proposals", proposals_csv(service.proposals()))
 
     @routes.post(
         "/proposals/{proposal_id}/approve",

@@ -118,3 +118,8 @@ export const ShareBar = ({ label, share, text, tone = "" }) => html`
     </span>
     <span class="num">${text}</span>
   </div>`;
+
+/** The same numbers for a spreadsheet. */
+export const Download = ({ table }) => html`
+  <a class="download" href=${`/api/v1/${table}.csv`} download=${`${table}.csv`}>
+    <svg viewBox="0 0 12 12" width="11" height="11" aria-hidden="true"><path class="stroke" d="M6 1v7M3 5.5L6 8.5l3-3M1.5 11h9" /></svg>CSV<span class="sr"> of ${table}</span></a>`;

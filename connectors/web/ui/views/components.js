@@ -1,9 +1,9 @@
 // Component demand by bucket as a distribution, and the purchase proposals that follow from it.
 
 import { html, useMemo, useState } from "../vendor/preact-htm.js";
-import { compact, dayShort, dayTime, number, percent, quantity, unitWord } from "../lib/format.js";
+import { compact, dayShort, dayTime, number, percent, quantity, unitName, unitWord, words } from "../lib/format.js";
 import { useDocument } from "../lib/store.js";
-import { Card, Empty, ShareBar, WithDocument } from "../parts/common.js";
+import { Card, Download, Empty, ShareBar, WithDocument } from "../parts/common.js";
 import { DemandChart } from "../parts/demandchart.js";
 import { ProposalList } from "../parts/proposals.js";
 
@@ -23,6 +23,12 @@ function Cell({ item, bucket, top }) {
     </td>`;
 }
 
+function peg({ kind, name }) {
+  if (kind !== "failure") return `Order ${name}`;
+  const [unit, mode] = name.split(".");
+  return `Failure of ${unitName(unit)}, ${words(mode)}`;
+}
+
 function Detail({ item, demand, span }) {
   return html`
     <tr class="detail"><td colspan=${span}>
@@ -32,7 +38,7 @@ function Detail({ item, demand, span }) {
           <h3>What it is for</h3>
           ${item.pegging.length
             ? item.pegging.slice(0, 8).map((p) => html`<${ShareBar} key=${p.kind + p.name} share=${p.share} text=${percent(p.share)}
-                label=${`${p.kind === "failure" ? "Failure forecast " : "Order "}${p.name}`} tone="long" />`)
+                label=${peg(p)} tone="long" />`)
             : html`<p class="muted">No demand within the horizon.</p>`}
         </div>
       </div>
@@ -64,7 +70,7 @@ function Grid({ demand }) {
     && (!wanted || `${i.item_id} ${i.description}`.toLowerCase().includes(wanted)));
   const short = demand.items.filter((i) => runsOut(i) >= 0).length;
   return html`
-    <${Card} title="Component demand" aside=${html`<span class="muted">P50 with P10–P90, by ${number(demand.bucket_h)} h, as of ${dayTime(demand.as_of)}</span>`}>
+    <${Card} title="Component demand" aside=${html`<span class="muted">P50 with P10–P90, by ${number(demand.bucket_h)} h, as of ${dayTime(demand.as_of)}</span><${Download} table="demand" />`}>
       <div class="row grid-tools">
         <label class="inline">Find <input type="search" placeholder="item or description" value=${filter} onInput=${(e) => setFilter(e.target.value)} /></label>
         <label class="inline check"><input type="checkbox" checked=${onlyShort} onChange=${(e) => setOnlyShort(e.target.checked)} /> only what runs out (${short})</label>
@@ -81,6 +87,8 @@ function Grid({ demand }) {
         </table>
         ${!items.length && html`<${Empty}>No item matches.<//>`}
       </div>
+      <p class="hint">Large: the demand that is as likely exceeded as not (P50). Small: eight of ten futures lie between (P10–P90). Darker is nearer to the item's own highest day;
+        a red line: the projected stock falls below zero. Choose an item for its stock over time and what needs it.</p>
     <//>`;
 }
 

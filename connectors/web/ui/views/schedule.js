@@ -3,7 +3,7 @@
 import { html, useMemo } from "../vendor/preact-htm.js";
 import { count, dayShort, dayTime, duration, hourMinute, hours, minutesOfDay, number, percent, unitName, words } from "../lib/format.js";
 import { seriesClass } from "../parts/charts.js";
-import { Card, Empty, Figure, WithDocument } from "../parts/common.js";
+import { Card, Download, Empty, Figure, WithDocument } from "../parts/common.js";
 import { plantNow } from "../parts/topbar.js";
 
 const ROW = 26;
@@ -109,6 +109,27 @@ function grouped(tasks) {
   return groups;
 }
 
+const QUALITY = { optimal: "Proved best", feasible: "Good plan" };
+
+/** What bound and gap mean, for who has never met a solver. */
+const Quality = ({ schedule: s }) => html`
+  <details class="hint"><summary>What objective, bound and gap say</summary>
+    <p>The plan is scored: late orders count most, weighted by their priority, then the end of the last work and the
+      changeovers. Its score, the objective, is <b class="num">${number(s.objective, 4)}</b>; less is better. It is proved that no plan scores below the
+      bound of <b class="num">${number(s.bound, 4)}</b>. The gap between them${s.gap === null ? "" : html`, <b class="num">${percent(s.gap, 1)}</b>,`} is the most that a
+      better plan could still save. “Proved best” means that there is no gap. A second, independent program has checked the plan:
+      ${s.violations.length ? html` <b>it found ${s.violations.length} broken rules.</b>` : " no rule is broken."}</p>
+  </details>`;
+
+const Late = ({ late }) => html`
+  <${Card} title=${late.length === 1 ? "One order is late" : `${count(late.length)} orders are late`}>
+    <ul class="list">
+      ${[...late].sort((a, b) => b.late_h - a.late_h).map((e) => html`
+        <li key=${e.order_id}><span><strong>${e.order_id}</strong> ${count(e.quantity)} ${e.product}</span>
+          <span><b class="overdue">${hours(e.late_h)} late</b> <span class="muted">due ${dayTime(e.due_at)}, done ${dayTime(e.end_at)}</span></span></li>`)}
+    </ul>
+  <//>`;
+
 function Plan({ schedule }) {
   const products = [...new Set(schedule.entries.map((e) => e.product))].sort();
   const late = schedule.entries.filter((e) => e.late_h > 0);
@@ -119,10 +140,12 @@ function Plan({ schedule }) {
       <${Figure} label="Late" value=${count(late.length)} tone=${late.length ? "hot" : ""}
         note=${late.length ? `worst ${hours(Math.max(...late.map((e) => e.late_h)))}` : "every due date is met"} />
       <${Figure} label="Finished" value=${last ? dayTime(last) : "–"} tone="textual" note="last order" />
-      <${Figure} label="Maintenance" value=${count(schedule.maintenance.length)} note="planned tasks" />
-      <${Figure} label="Solver" value=${schedule.status} tone="textual"
-        note=${schedule.gap === null ? "" : `gap ${percent(schedule.gap, 1)}, objective ${number(schedule.objective, 4)}, bound ${number(schedule.bound, 4)}`} />
+      <${Figure} label="Maintenance" value=${count(schedule.maintenance.length)} note=${schedule.maintenance.length === 1 ? "planned task" : "planned tasks"} />
+      <${Figure} label="How good" value=${QUALITY[schedule.status] || schedule.status} tone="textual"
+        note=${schedule.gap > 0 ? `at most ${percent(schedule.gap, 1)} from the best plan` : ""} />
     </dl>
+    <${Quality} schedule=${schedule} />
+    ${late.length > 0 && html`<${Late} late=${late} />`}
     ${schedule.violations.length > 0 && html`
       <div class="problem" role="alert"><strong>The independent checker disagrees:</strong>
         <ul>${schedule.violations.map((v) => html`<li key=${v}>${v}</li>`)}</ul></div>`}
@@ -131,7 +154,8 @@ function Plan({ schedule }) {
         ${products.map((p, i) => html`<span key=${p} class=${`key ${seriesClass(i)}`}><i class="dot"></i>${p}</span>`)}
         <span class="key"><svg width="10" height="18" aria-hidden="true"><path class="due-key" d="M5 1l4 8-4 8-4-8z" /></svg>due</span>
         <span class="key"><i class="dot work-key"></i>maintenance</span>
-      </div>`}>
+        <span class="key"><i class="now-key"></i>now</span>
+      </div><${Download} table="schedule" />`}>
       ${schedule.entries.length || schedule.maintenance.length
         ? html`<${Gantt} schedule=${schedule} products=${products} />`
         : html`<${Empty}>No open order.<//>`}
