@@ -90,6 +90,34 @@ def test_a_machine_opens_from_the_keyboard(page: Page) -> None:
     assert page.evaluate("document.querySelectorAll('#machine .signals tbody tr').length") > 3
 
 
+def test_the_line_says_what_needs_attention_and_flags_its_bottleneck(page: Page) -> None:
+    go(page, "line")
+    page.wait_for("document.querySelector('.attention .bottleneck strong') !== null", 60)
+    named = text_of(page, ".attention .bottleneck strong")
+    label = page.wait_for(
+        "document.querySelector('.machine:has(.neck)')?.getAttribute('aria-label')", 60
+    )
+    assert label.startswith(f"{named}:")
+
+
+def fill(page: Page, selector: str, value: str) -> None:
+    page.evaluate(
+        f"(() => {{ const field = document.querySelector({selector!r}); field.value = {value!r};"
+        " field.dispatchEvent(new Event('input', {bubbles: true})); })()"
+    )
+
+
+def test_a_what_if_outside_the_limits_is_not_asked(page: Page) -> None:
+    go(page, "whatif")
+    page.wait_for("document.querySelector('#ask') !== null")
+    fill(page, ".change input", "1000")
+    page.wait_for("document.querySelector('.change-now.problem') !== null")
+    assert "outside what is allowed" in text_of(page, ".change-now")
+    assert not page.evaluate("document.querySelector('.question').checkValidity()")
+    fill(page, ".change input", "3")
+    page.wait_for("document.querySelector('.question').checkValidity()")
+
+
 def test_a_what_if_is_answered(page: Page) -> None:
     go(page, "whatif")
     page.wait_for("document.querySelector('#ask') !== null")
@@ -98,6 +126,7 @@ def test_a_what_if_is_answered(page: Page) -> None:
     verdicts = page.evaluate(
         "[...document.querySelectorAll('#whatif-result .verdict')].map(v => v.textContent)"
     )
+    assert text_of(page, "#whatif-verdict strong").endswith(".")
     assert all(v.endswith(("better", "worse", "changed", "no clear change")) for v in verdicts)
 
 
@@ -112,3 +141,30 @@ def test_nothing_is_said_by_colour_alone(page: Page) -> None:
     )
     assert len(labels) == len(states) > 1
     assert all(state and state in label for state, label in zip(states, labels, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("tab", "table"),
+    [("schedule", "schedule"), ("components", "proposals"), ("components", "demand")],
+)
+def test_what_planners_see_can_be_downloaded(page: Page, tab: str, table: str) -> None:
+    go(page, tab)
+    link = f"a.download[href='/api/v1/{table}.csv']"
+    page.wait_for(f'document.querySelector("{link}") !== null', 60)
+    text = page.evaluate(f'fetch(document.querySelector("{link}").href).then((a) => a.text())')
+    assert len(text.splitlines()) > 1
+
+
+def test_a_decision_is_told_and_stays(page: Page) -> None:
+    go(page, "components")
+    page.wait_for("document.querySelector('.proposal .primary') !== null", 60)
+    item = text_of(page, ".proposal strong")
+    page.evaluate("document.querySelector('.proposal .primary').click()")
+    page.wait_for("document.querySelector('.decision') !== null")
+    assert "cannot be taken back" in text_of(page, ".decision .note")
+    fill(page, ".decision input", "Jo Planner")
+    page.evaluate("document.querySelector('.decision .primary').click()")
+    page.wait_for("document.querySelector('.done-note') !== null")
+    assert f"{item} approved by Jo Planner" in text_of(page, ".done-note")
+    go(page, "system")
+    page.wait_for("document.querySelector('.ledger')?.textContent.includes('Jo Planner')")

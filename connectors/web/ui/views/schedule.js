@@ -1,6 +1,6 @@
 // The schedule as a Gantt chart: orders by product, due marks, late ones, maintenance.
 
-import { html, useMemo } from "../vendor/preact-htm.js";
+import { html, useMemo, useState } from "../vendor/preact-htm.js";
 import { count, dayShort, dayTime, duration, hourMinute, hours, minutesOfDay, number, percent, unitName, words } from "../lib/format.js";
 import { seriesClass } from "../parts/charts.js";
 import { Card, Download, Empty, Figure, WithDocument } from "../parts/common.js";
@@ -8,7 +8,8 @@ import { plantNow } from "../parts/topbar.js";
 
 const ROW = 26;
 const LABEL_W = 150;
-const HOUR_W = 9;
+const ZOOMS = { 9: "Days", 3: "Whole plan" }; // pixels of an hour
+const HOURS_FROM = 6;
 const HEAD = 34;
 const ms = (t) => new Date(t).getTime();
 
@@ -65,14 +66,14 @@ function Work({ task, x }) {
     </g>`;
 }
 
-function Gantt({ schedule, products }) {
+function Gantt({ schedule, products, hourW }) {
   const entries = useMemo(() => [...schedule.entries].sort((a, b) => a.start_at.localeCompare(b.start_at)), [schedule]);
   const works = Object.entries(grouped(schedule.maintenance));
   const times = [...entries, ...schedule.maintenance].flatMap((e) => [ms(e.start_at), ms(e.end_at)]);
   const now = plantNow() || ms(schedule.as_of);
   const start = Math.min(...times, ms(schedule.as_of)) - 3_600_000;
   const end = Math.max(...times, ...entries.filter((e) => e.due_at).map((e) => ms(e.due_at))) + 8 * 3_600_000;
-  const x = (t) => ((t - start) / 3_600_000) * HOUR_W;
+  const x = (t) => ((t - start) / 3_600_000) * hourW;
   const width = x(end);
   const rows = [
     ...works.map(([unit, tasks]) => ({ id: unit, label: unitName(unit), sub: "", bars: tasks.map((t) => html`<${Work} task=${t} x=${x} />`) })),
@@ -87,18 +88,21 @@ function Gantt({ schedule, products }) {
         ${rows.map((r, i) => html`<${Label} key=${r.id} y=${HEAD + i * ROW} label=${r.label} sub=${r.sub} />`)}
       </svg>
       <svg class="gantt" id="gantt" ...${size(width)}>
-        <${Axis} start=${start} end=${end} x=${x} height=${height} />
+        <${Axis} start=${start} end=${end} x=${x} height=${height} hours=${hourW >= HOURS_FROM} />
         ${rows.map((r, i) => html`<${Row} key=${r.id} y=${HEAD + i * ROW} width=${width}>${r.bars}<//>`)}
         ${now > start && now < end && html`<line class="now" x1=${x(now)} x2=${x(now)} y1="20" y2=${height} />`}
       </svg>
     </div>`;
 }
 
-const Axis = ({ start, end, x, height }) => midnights(start, end).map((t) => html`
+const DAY_NAME_W = 50;
+
+const Axis = ({ start, end, x, height, hours: named }) => midnights(start, end).map((t, i, days) => html`
   <g key=${t}>
     ${t > start && html`<line class="day" x1=${x(t)} x2=${x(t)} y1="0" y2=${height} />`}
-    <text class="day-name" x=${Math.max(0, x(t)) + 5} y="12">${dayShort(Math.max(t, start))}</text>
-    ${[6, 12, 18].map((h) => t + h * 3_600_000).filter((u) => u > start + 1_800_000 && u < end).map((u) => html`
+    ${x(days[i + 1] || end) - Math.max(0, x(t)) > DAY_NAME_W && html`
+      <text class="day-name" x=${Math.max(0, x(t)) + 5} y="12">${dayShort(Math.max(t, start))}</text>`}
+    ${(named ? [6, 12, 18] : []).map((h) => t + h * 3_600_000).filter((u) => u > start + 1_800_000 && u < end).map((u) => html`
       <line class="hour" x1=${x(u)} x2=${x(u)} y1="28" y2=${height} />
       <text class="hour-name num" x=${x(u)} y="26" text-anchor="middle">${hourMinute(u).slice(0, 2)}</text>`)}
   </g>`);
@@ -131,6 +135,7 @@ const Late = ({ late }) => html`
   <//>`;
 
 function Plan({ schedule }) {
+  const [hourW, setHourW] = useState(9);
   const products = [...new Set(schedule.entries.map((e) => e.product))].sort();
   const late = schedule.entries.filter((e) => e.late_h > 0);
   const last = schedule.entries.reduce((t, e) => Math.max(t, ms(e.end_at)), 0);
@@ -155,9 +160,13 @@ function Plan({ schedule }) {
         <span class="key"><svg width="10" height="18" aria-hidden="true"><path class="due-key" d="M5 1l4 8-4 8-4-8z" /></svg>due</span>
         <span class="key"><i class="dot work-key"></i>maintenance</span>
         <span class="key"><i class="now-key"></i>now</span>
+      </div>
+      <div class="segmented" role="group" aria-label="Scale">
+        ${Object.entries(ZOOMS).reverse().map(([w, label]) => html`
+          <button key=${w} aria-pressed=${hourW === Number(w) ? "true" : "false"} onClick=${() => setHourW(Number(w))}>${label}</button>`)}
       </div><${Download} table="schedule" />`}>
       ${schedule.entries.length || schedule.maintenance.length
-        ? html`<${Gantt} schedule=${schedule} products=${products} />`
+        ? html`<${Gantt} schedule=${schedule} products=${products} hourW=${hourW} />`
         : html`<${Empty}>No open order.<//>`}
     <//>`;
 }

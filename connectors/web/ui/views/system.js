@@ -2,7 +2,7 @@
 
 import { html, useEffect, useState } from "../vendor/preact-htm.js";
 import { api } from "../lib/api.js";
-import { clock, count, dayTime, duration, number, words } from "../lib/format.js";
+import { clock, count, dayTime, duration, number, unitName, words } from "../lib/format.js";
 import { STEP_MARK, STEP_WORDS } from "../lib/steps.js";
 import { useDocument } from "../lib/store.js";
 import { Card, Empty, WithDocument } from "../parts/common.js";
@@ -56,18 +56,39 @@ function Ledger() {
   return html`
     <${Card} title="Ledger" aside=${ledger.intact
       ? html`<span class="tag done">✓ chain intact</span>` : html`<span class="tag failed">✕ chain broken</span>`}>
+      <p class="note">Every decision and every result that decisions rest on, newest first. Entries are only ever added; each carries the digest of
+        the one before, so that a change would show. ${ledger.intact ? "The chain was checked just now: nothing was changed." : "An entry was changed or removed: what follows it cannot be trusted."}</p>
       <div class="scroll-x ledger">
         <table class="plain">
           <thead><tr><th class="right">No.</th><th>When</th><th>What</th><th>Subject</th><th>Who</th><th>Why</th><th>Digest</th></tr></thead>
           <tbody>
             ${ledger.entries.map((e) => html`
-              <tr key=${e.seq}><td class="num right">${e.seq}</td><td class="nowrap">${dayTime(e.at)}</td><td>${words(e.kind)}</td><td>${e.subject}</td>
-                <td>${e.who}</td><td>${e.why}</td><td class="num muted" title=${e.digest}>${e.digest.slice(0, 10)}</td></tr>`)}
+              <tr key=${e.seq}><td class="num right">${e.seq}</td><td class="nowrap">${dayTime(e.at)}</td><td>${words(e.kind)}</td><td>${subject(e)}</td>
+                <td>${e.who}</td><td>${e.why}<${Content} body=${e.body} /></td>
+                <td class="num muted" title=${e.digest}>${e.digest.slice(0, 10)}</td></tr>`)}
           </tbody>
         </table>
         ${!ledger.entries.length && html`<${Empty}>Nothing was decided yet.<//>`}
       </div>
     <//>`;
+}
+
+/** What an entry holds; written out only when somebody looks. */
+function Content({ body }) {
+  const [open, set] = useState(false);
+  return html`
+    <details class="why" onToggle=${(e) => set(e.currentTarget.open)}><summary>Content</summary>
+      ${open && html`<pre>${JSON.stringify(body, null, 1)}</pre>`}</details>`;
+}
+
+/** A subject in words: who reads the ledger knows machines, not ids. */
+function subject({ kind, subject: name }) {
+  const instant = name.match(/\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)$/)?.[0];
+  if (kind === "alert") {
+    const [unit, mode] = name.split(":");
+    return html`<span title=${name}>${unitName(unit)}, ${words(mode)}</span>`;
+  }
+  return html`<span title=${name}>${instant === name ? dayTime(name) : name.length > 20 ? `${name.slice(0, 19)}…` : name}</span>`;
 }
 
 async function readAll() {
