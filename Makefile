@@ -1,16 +1,16 @@
-# make demo    the whole chain on a practice plant, one URL
+# make demo    the whole chain on a practice plant, one URL; make demo ARGS="--port 0 --seed 7"
 # make test    every test; make quick leaves out the slow ones
 # make check   what CI runs besides: style, types, import contracts, doctests, docs
 # make docs    write the generated reference pages again
 
 PYTHON ?= python3
 BIN := .venv/bin
-SEED ?= 1
+ARGS ?=
 
 .PHONY: demo test quick check docs lock clean
 
 demo: .venv/run
-	$(BIN)/linetwin demo --seed $(SEED)
+	$(BIN)/linetwin demo $(ARGS)
 
 test: .venv/dev
 	$(BIN)/pytest

@@ -15,8 +15,8 @@ from twin.plant import load_plant
 
 __all__ = ["STORY_FAULT", "demo_settings", "run_demo"]
 
-STORY_FAULT = "pick_place_2:bearing:0.3:4.5"
-"""The story: a head bearing begins to wear 0.3 h after the live start and fails at about 4.5 h."""
+STORY_FAULT = "pick_place_2:bearing:0.5:8"
+"""A head bearing begins to wear faster half an hour after the live start and fails about 8 h after it."""
 
 
 def demo_settings(data: Path, port: int) -> Settings:

@@ -95,7 +95,7 @@ def serve(
 
 @main.command()
 @click.option(
-    "--seed", type=click.IntRange(0), default=1, show_default=True, help="Of the practice plant."
+    "--seed", type=click.IntRange(0), default=35, show_default=True, help="Of the practice plant."
 )
 @click.option(
     "--speed",
