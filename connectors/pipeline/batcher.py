@@ -32,7 +32,7 @@ class Batcher:
         Args:
             size: Samples from which a batch is handed on at once.
             age_s: How long the first sample of a batch waits for others. [s]
-            room: Samples from which ``put`` waits; a chunk is never split.
+            room: Samples from which ``put`` waits for a ``take``; a chunk is never split.
         """
         self._size = size
         self._age_s = age_s
@@ -51,9 +51,10 @@ class Batcher:
         return self._waiting
 
     async def put(self, chunk: Chunk, hurry: bool = False) -> None:
-        """Add a chunk; waits while there is no room. ``hurry`` hands it on at once."""
-        while not self._free.is_set():
-            await self._free.wait()
+        """Add a chunk; returns when there is room for another. ``hurry`` hands it on at once.
+
+        The chunk is in before the wait: a source that is cut off while it waits loses nothing.
+        """
         self._chunks.append(chunk)
         self._waiting += len(chunk.readings)
         self._some.set()
@@ -61,6 +62,7 @@ class Batcher:
             self._enough.set()
         if self._waiting >= self._room:
             self._free.clear()
+        await self._free.wait()
 
     async def take(self) -> list[Chunk]:
         """The chunks of the next batch; none when it is closed and empty."""

@@ -62,13 +62,27 @@ def test_batch_is_handed_on_when_its_source_is_in_a_hurry() -> None:
 def test_full_batcher_holds_its_source_until_a_batch_is_taken() -> None:
     async def story() -> None:
         batcher = Batcher(size=5, age_s=NEVER_S, room=10)
-        await batcher.put(_chunk(12))
+        await batcher.put(_chunk(9))
         waiting = asyncio.create_task(batcher.put(_chunk(1)))
         await asyncio.sleep(0)
         assert not waiting.done()
-        assert len(await batcher.take()) == 1
+        assert [len(c.readings) for c in await batcher.take()] == [9, 1]
         await waiting
-        assert batcher.waiting == 1
+        assert batcher.waiting == 0
+
+    _run(story)
+
+
+def test_chunk_of_a_source_that_is_cut_off_while_it_waits_is_not_lost() -> None:
+    async def story() -> None:
+        batcher = Batcher(size=5, age_s=NEVER_S, room=10)
+        first = asyncio.create_task(batcher.put(_chunk(12)))
+        second = asyncio.create_task(batcher.put(_chunk(3)))
+        await asyncio.sleep(0)
+        for putting in (first, second):
+            putting.cancel()
+        await asyncio.gather(first, second, return_exceptions=True)
+        assert [len(c.readings) for c in await batcher.take()] == [12, 3]
 
     _run(story)
 
