@@ -10,16 +10,19 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from twin.engine import LiveState, simulate
+from twin.errors import DataError
 from twin.plant import FailureForecast, Plant
 from twin.telemetry import SampleBatch
 
 if TYPE_CHECKING:
+    from maintenance.evaluation import CrossValidation
     from maintenance.forecast import Assessment, Model
     from twin.calibration import CalibratedPlant
     from twin.planning import ComponentDemand, Netting, PurchaseProposal
     from twin.schedule import Schedule
 
 __all__ = [
+    "Learned",
     "Plan",
     "calibrate_step",
     "forecast_step",
@@ -44,6 +47,20 @@ class Plan:
     proposals: tuple[PurchaseProposal, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Learned:
+    """A model of how failures announce themselves, with what it is worth."""
+
+    model: Model
+    score: CrossValidation | None
+    """On whole lives of its own history, held out in turn."""
+    not_scored: str = ""
+    """Why there is no score."""
+
+    def __str__(self) -> str:
+        return str(self.score) if self.score else f"not cross-validated: {self.not_scored}"
+
+
 def calibrate_step(
     plant: Plant, batch: SampleBatch, as_of: datetime, window_start: datetime
 ) -> CalibratedPlant:
@@ -53,11 +70,24 @@ def calibrate_step(
     return calibrate(plant, batch, as_of=as_of, window_start=window_start)
 
 
-def train_step(plant: Plant, batch: SampleBatch, as_of: datetime) -> Model:
-    """Learn from the history how failures announce themselves."""
-    from maintenance.forecast import train
+def train_step(plant: Plant, nominal: Plant, batch: SampleBatch, as_of: datetime) -> Learned:
+    """Learn from the history how failures announce themselves, and how well that foresees.
 
-    return train(plant, batch, as_of=as_of)
+    Args:
+        plant: Its laws enter the model; calibrated ones are better.
+        nominal: As its file says it: the score must not know the lives that it holds out.
+        batch: The history.
+        as_of: Its end.
+    """
+    from maintenance.evaluation import cross_validate
+    from maintenance.forecast import learn, read_history
+
+    history = read_history(plant, batch, as_of=as_of)
+    model = learn(plant, history)
+    try:
+        return Learned(model=model, score=cross_validate(nominal, history.table))
+    except DataError as e:
+        return Learned(model=model, score=None, not_scored=str(e))
 
 
 def forecast_step(

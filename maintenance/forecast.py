@@ -39,10 +39,13 @@ __all__ = [
     "HORIZON_H",
     "SETTLE",
     "Assessment",
+    "History",
     "Model",
     "assess",
     "carry_forward",
     "forecast_failures",
+    "learn",
+    "read_history",
     "train",
 ]
 
@@ -55,6 +58,18 @@ _STEP_H = 1.0
 _GAP_H = 1.0
 
 Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class History:
+    """Telemetry as a model learns from it."""
+
+    as_of: datetime
+    start: datetime
+    table: FeatureTable
+    """A row for each hour of the clock of each life of a wear mode."""
+    memory: LifeMemory
+    """Where every part stood at the end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -106,6 +121,13 @@ def train(
         LookAheadError: A row of the batch became available after ``as_of``.
         DataError: The batch is empty.
     """
+    return learn(plant, read_history(plant, batch, as_of=as_of, services=services))
+
+
+def read_history(
+    plant: Plant, batch: SampleBatch, *, as_of: datetime, services: Sequence[Service] = ()
+) -> History:
+    """The lives of a history and their features; arguments and errors as of `train`."""
     refuse_look_ahead(batch, as_of)
     if not len(batch):
         raise DataError("no telemetry to learn from; read a history of some failures")
@@ -115,14 +137,20 @@ def train(
     )
     running = tuple(life for life in memory.running() if life.ended_us is None)
     table = life_table(plant, (*ended, *running), step_h=_STEP_H)
+    return History(as_of=as_of, start=start, table=table, memory=memory)
+
+
+def learn(plant: Plant, history: History) -> Model:
+    """Learn from a history that was read."""
+    table = history.table
     return Model(
-        as_of=as_of,
-        window_start=start,
+        as_of=history.as_of,
+        window_start=history.start,
         hazard=fit(plant, table),
-        memory=memory,
+        memory=history.memory,
         failures=len(np.unique(table.life[table.failed])),
         lives=len(np.unique(table.life)),
-        version=_version(table, start, as_of),
+        version=_version(table, history.start, history.as_of),
     )
 
 

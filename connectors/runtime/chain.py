@@ -21,6 +21,7 @@ from connectors.runtime.records import (
     planning_plant,
     proposal_decisions,
     record_calibration,
+    record_model,
     record_plan,
 )
 from connectors.store.ledger import Ledger
@@ -86,6 +87,7 @@ class Chain:
         self._pace = pace
         self._seed = seed
         self._recent: list[Any] = []
+        self._learned = ""
         self._replan = asyncio.Event()
 
     async def run(self) -> None:
@@ -163,8 +165,12 @@ class Chain:
         signals = _roles(self._plant, *_CONDITION)
         batch = await self._read(signals, as_of - self._pace.learn_window, as_of)
         plant = self._board.calibrated.plant if self._board.calibrated else self._plant
-        self._board.model = await self._work(jobs.train_step, plant, batch, as_of)
-        return f"learned from {len(batch)} samples"
+        learned = await self._work(jobs.train_step, plant, self._plant, batch, as_of)
+        why = f"learned from {len(batch)} samples, {learned.model.lives} lives"
+        await asyncio.to_thread(record_model, self._ledger, learned, why=why)
+        self._board.model = learned.model
+        self._learned = f"{why}; {learned}"
+        return self._learned
 
     async def _forecast(self) -> str:
         as_of = self._now()
@@ -180,7 +186,7 @@ class Chain:
         kept = self._plant.maintenance.confirm
         self._recent = [*self._recent[-(kept - 1) :], forecasts] if kept > 1 else [forecasts]
         raised = await asyncio.to_thread(self._alert, assessment)
-        return f"{len(forecasts)} curves, {raised} alerts changed"
+        return f"{len(forecasts)} curves, {raised} alerts changed; {self._learned}"
 
     def _alert(self, assessment: Assessment) -> int:
         """Evaluate alerts against the ledger's, where other processes may have acted meanwhile."""

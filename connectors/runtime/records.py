@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from twin.planning import stock_after
 from twin.plant import FailureForecast, Plant, PurchaseOrder, WorkUnitState
 
 if TYPE_CHECKING:
+    from connectors.jobs import Learned
     from connectors.store.ledger import Entry, Ledger
 
 __all__ = [
@@ -23,6 +25,7 @@ __all__ = [
     "planning_plant",
     "proposal_decisions",
     "record_calibration",
+    "record_model",
     "record_plan",
     "with_approved_orders",
 ]
@@ -53,6 +56,20 @@ def record_calibration(ledger: Ledger, calibrated: CalibratedPlant, *, why: str)
         why=why,
         body=body,
     )
+
+
+def record_model(ledger: Ledger, learned: Learned, *, why: str) -> None:
+    """Write a model that forecasts from now on, with what it learned from and its score."""
+    model, score = learned.model, learned.score
+    body = {
+        "as_of": model.as_of.isoformat(),
+        "window_start": model.window_start.isoformat(),
+        "lives": model.lives,
+        "failures": model.failures,
+        "score": asdict(score) if score else None,
+        "not_scored": learned.not_scored,
+    }
+    ledger.append(at=model.as_of, kind="model", subject=model.version, who=WHO, why=why, body=body)
 
 
 def last_calibration(ledger: Ledger, nominal: Plant) -> CalibratedPlant | None:

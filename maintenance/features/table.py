@@ -162,9 +162,12 @@ def life_features(
 
 def _widest(plant: Plant) -> int:
     return max(
-        len(condition_signals(plant, unit, mode))
-        for unit, work_unit in plant.work_units.items()
-        for mode in work_unit.failure_modes
+        (
+            len(condition_signals(plant, unit, mode))
+            for unit, work_unit in plant.work_units.items()
+            for mode in work_unit.failure_modes
+        ),
+        default=0,
     )
 
 

@@ -8,8 +8,9 @@ from concurrent.futures import ProcessPoolExecutor
 import numpy as np
 import pytest
 
-from connectors.jobs import Plan, plan_step, schedule_orders
+from connectors.jobs import Plan, plan_step, schedule_orders, train_step
 from tests.runtime_lab import NOW, bearing_forecast, small_plan, small_practice
+from tests.telemetry_lab import Log, at, small_plant
 from twin.engine import LiveState
 from twin.errors import DataError
 
@@ -86,3 +87,10 @@ def test_parts_that_were_started_are_not_scheduled_again() -> None:
 def test_an_error_in_a_piece_is_the_error_of_the_plan() -> None:
     with pytest.raises(DataError):
         plan_step(small_practice(), None, (), NOW.replace(tzinfo=None), 7)
+
+
+def test_a_history_without_enough_lives_gives_a_model_without_a_score_and_says_why() -> None:
+    batch = Log().say("maker", "state", (0, 6.0), (3600, 2.0)).batch()
+    learned = train_step(small_plant(), small_plant(), batch, at(7200))
+    assert (learned.score, learned.model.hazard) == (None, None)
+    assert str(learned) == "not cross-validated: 0 lives ended in a failure, 4 are needed"

@@ -348,3 +348,11 @@ def test_a_plant_without_condition_signals_trains_and_forecasts_by_law() -> None
     assert [f.model for f in forecast_failures(bare, trained, batch, as_of=at)] == [
         "law-exponential"
     ]
+
+
+def test_a_line_on_which_nothing_fails_has_a_model_and_no_forecasts(history: SampleBatch) -> None:
+    units = {u: w.model_copy(update={"failure_modes": {}}) for u, w in PLANT.work_units.items()}
+    plant = PLANT.model_copy(update={"work_units": units})
+    sound = train(plant, history, as_of=END)
+    assert (sound.lives, sound.hazard) == (0, None)
+    assert forecast_failures(plant, sound, until(history, END), as_of=END) == ()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from connectors.jobs import train_step
 from connectors.runtime.records import (
     alerts_by_id,
     last_calibration,
@@ -16,11 +18,13 @@ from connectors.runtime.records import (
     planning_plant,
     proposal_decisions,
     record_calibration,
+    record_model,
     record_plan,
     with_approved_orders,
 )
 from connectors.store.ledger import Ledger
 from maintenance.alerts import Alert, AlertEvent, AlertState, EventKind, RemainingLife, acknowledge
+from maintenance.evaluation import CrossValidation
 from tests.engine_lab import practice
 from tests.telemetry_lab import Log, at, small_plant
 from twin.calibration import CalibratedPlant, calibrate
@@ -233,3 +237,27 @@ def test_planning_sees_purchases_and_what_started_orders_took() -> None:
     # bill_of_material.csv: FG-DRV24,HS-DRV,1,packing,0 and FG-DRV24,SCREW,6,packing,0.02
     for item, taken in (("HS-DRV", 10.0), ("SCREW", 60 / 0.98)):
         assert plant.stock[item].on_hand - seen.stock[item].on_hand == pytest.approx(taken)
+
+
+def test_a_model_is_written_with_its_window_and_its_score_or_why_it_has_none(
+    ledger: Ledger,
+) -> None:
+    batch = Log().say("maker", "state", (0, 6.0), (3600, 2.0)).batch()
+    learned = train_step(small_plant(), small_plant(), batch, at(7200))
+    score = CrossValidation(
+        horizon_h=24.0,
+        folds=5,
+        lives=12,
+        n=300,
+        base_rate=0.25,
+        brier=0.03125,
+        brier_base_rate=0.1875,
+    )
+    record_model(ledger, learned, why="learned from 2 samples")
+    record_model(ledger, replace(learned, score=score, not_scored=""), why="later")
+    first, second = ledger.entries(kind="model")
+    assert (first.subject, first.at) == (learned.model.version, at(7200))
+    assert first.body["as_of"] == at(7200).isoformat()
+    assert (first.body["lives"], first.body["score"]) == (0, None)
+    assert first.body["not_scored"] == "0 lives ended in a failure, 4 are needed"
+    assert (second.body["score"]["brier"], second.body["score"]["lives"]) == (0.03125, 12)
