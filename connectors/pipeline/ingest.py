@@ -22,6 +22,8 @@ __all__ = ["Ingest", "SourceStatus"]
 
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 5.0
+EARLIEST_US, LATEST_US = 0, 7_258_118_400_000_000
+"""Times of the years 1970 to 2199; a device that says another has no clock."""
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +62,17 @@ class _Lane:
         self.batcher = batcher
         self.received = self.stored = self.duplicates = 0
         self.last_us: int | None = None
+        self.stamped_us: dict[int, int] = {}
         self.store_error: str | None = None
+
+    def stamp(self, readings: Readings, now_us: int) -> None:
+        """Readings without a time were measured now, those of one signal one after the other."""
+        at = readings.measured_us
+        for row, measured_us in enumerate(at):
+            if measured_us is None or not EARLIEST_US <= measured_us < LATEST_US:
+                index = readings.index[row]
+                stamp = max(now_us, self.stamped_us.get(index, -1) + 1)
+                at[row] = self.stamped_us[index] = stamp
 
     def status(self) -> SourceStatus:
         health = self.source.health()
@@ -166,10 +178,7 @@ class Ingest:
             readings: Readings, stored: Callable[[], None] | None = None, hurry: bool = False
         ) -> None:
             lane.received += len(readings)
-            if None in readings.measured_us:
-                now_us = to_us(self._clock.now())
-                at = readings.measured_us
-                at[:] = [now_us if t is None else t for t in at]
+            lane.stamp(readings, to_us(self._clock.now()))
             await lane.batcher.put(Chunk(readings, stored), hurry)
 
         try:

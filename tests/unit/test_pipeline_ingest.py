@@ -156,6 +156,50 @@ def test_readings_without_a_time_were_measured_when_they_came(plant: Plant) -> N
     _run(story)
 
 
+def test_untimed_readings_of_one_signal_that_come_together_are_all_kept(plant: Plant) -> None:
+    async def story() -> None:
+        store, two_signals = Store(), Readings()
+        for value in range(4):
+            two_signals.add(value % 2, float(value), None, 0)
+        source = Told(plant, "machines", _readings(0, 3, None), two_signals)
+        ingest, stored, _ = _ingest(plant, store, source)
+        running = asyncio.create_task(ingest.run())
+        await stored.wait()
+        await ingest.stop()
+        await running
+        tick = timedelta(microseconds=1)
+        first, second = (SignalMap.of(plant, "machines").signals[i] for i in (0, 1))
+        kept = [
+            [
+                (s.value, (s.measured_at - NOW) // tick)
+                for s in store.read([name], NOW, NOW + 9 * tick).samples()
+            ]
+            for name in (first, second)
+        ]
+        assert kept == [
+            [(0.0, 0), (1.0, 1), (2.0, 2), (0.0, 3), (2.0, 4)],
+            [(1.0, 0), (3.0, 1)],
+        ]
+
+    _run(story)
+
+
+@pytest.mark.parametrize("no_time_us", [-11_644_473_600_000_000, -1, 2**64 * 1000, 9 * 10**18])
+def test_time_that_cannot_be_is_no_time(plant: Plant, no_time_us: int) -> None:
+    async def story() -> None:
+        store, odd = Store(), Readings()
+        odd.add(0, 1.0, no_time_us, 0)
+        ingest, stored, _ = _ingest(plant, store, Told(plant, "machines", odd))
+        running = asyncio.create_task(ingest.run())
+        await stored.wait()
+        await ingest.stop()
+        await running
+        assert [s.measured_at for s in store.latest().samples()] == [NOW]
+        assert ingest.status()[0].last_at == NOW
+
+    _run(story)
+
+
 def test_source_that_cannot_connect_leaves_the_others_alone(plant: Plant) -> None:
     async def story() -> None:
         good = Told(plant, "machines", _readings(0, 5))
