@@ -71,7 +71,7 @@ def decode_json(payload: bytes) -> JsonReading:
     """
     try:
         document = json.loads(payload)
-    except ValueError as e:
+    except (ValueError, RecursionError) as e:  # the second: brackets nested without end
         raise DataError(f"not JSON: {bytes(payload[:40])!r}") from e
     if not isinstance(document, dict):
         document = {"value": document}

@@ -16,6 +16,9 @@ from twin.units import unit
 
 __all__ = ["SignalMap", "normalise"]
 
+LONGEST_TEXT_BYTES = 60_000
+"""InfluxDB refuses a text of more than 64 KB, and with it the whole batch, for ever."""
+
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class SignalMap:
@@ -62,8 +65,9 @@ def normalise(
 ) -> SampleBatch:
     """One batch out of several readings of a source.
 
-    A value that is missing, not finite, of the wrong kind, or BAD at its origin becomes a sample
-    without value and of quality BAD; a good value outside its EURange becomes UNCERTAIN.
+    A value that is missing, not finite, of the wrong kind, a text that no store would take, or BAD
+    at its origin becomes a sample without value and of quality BAD; a good value outside its
+    EURange becomes UNCERTAIN.
 
     Args:
         signal_map: Of the source.
@@ -86,9 +90,8 @@ def normalise(
     bad = (quality >= Quality.BAD) | ~(np.isfinite(value) | is_text)
     text = np.full(len(index), None, np.object_)
     for row in np.flatnonzero(is_text):
-        found = sent[row]
-        text[row] = found if found is None else str(found)
-        bad[row] |= found is None
+        text[row] = _text(sent[row])
+        bad[row] |= text[row] is None
     value[bad] = np.nan
     text[bad] = None
     outside = (value < signal_map.low[index]) | (value > signal_map.high[index])
@@ -103,6 +106,16 @@ def normalise(
         available_us=np.maximum(measured_us, available_us),
         quality=quality,
     )
+
+
+def _text(sent: float | int | str | None) -> str | None:
+    if sent is None:
+        return None
+    text = str(sent)
+    try:
+        return text if len(text.encode()) <= LONGEST_TEXT_BYTES else None
+    except UnicodeEncodeError:  # half of a surrogate pair, which JSON can say and UTF-8 cannot
+        return None
 
 
 def _factors(signal: Signal) -> tuple[float, float]:

@@ -70,6 +70,7 @@ def test_common_forms_of_sensors_are_understood(
     "payload",
     [
         b"",
+        b"[" * 100_000,
         b"\xff\xfe",
         b"{",
         b"{}",

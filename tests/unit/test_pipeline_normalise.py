@@ -121,3 +121,10 @@ def test_sent_unit_of_another_dimension_is_refused(plant: Plant) -> None:
     unit = printer.model_copy(update={"signals": {"power": wrong}})
     with pytest.raises(UnitError, match="degC"):
         SignalMap.of(plant.model_copy(update={"work_units": {"printer": unit}}), "meters")
+
+
+@pytest.mark.parametrize("text", ["\ud800", "x" * 60_001, "ü" * 30_001])
+def test_text_that_no_store_would_take_is_bad(plant: Plant, text: str) -> None:
+    sample = _one(plant, "printer.product", text)
+    assert (sample.value, sample.quality) == (None, Quality.BAD)
+    assert _one(plant, "printer.product", "ü" * 30_000).value == "ü" * 30_000
