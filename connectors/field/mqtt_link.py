@@ -20,8 +20,6 @@ __all__ = ["Link", "Refused"]
 
 ANSWER_S = 3.0
 """How long a broker may take to answer. [s]"""
-ANSWER_V5_S = 1.0
-"""The same for MQTT 5: a broker that does not know it may wait for more instead of saying so."""
 KEEPALIVE_S = 30
 RECEIVE_MAXIMUM = 5_000
 """Unacknowledged messages that a broker of MQTT 5 may send."""
@@ -173,12 +171,11 @@ class Link:
         client.on_message = lambda c, u, message: self._hears(message)
         return client
 
-    async def _answered(self, *, v5: bool = False) -> Any:
-        patience_s = ANSWER_V5_S if v5 else ANSWER_S
+    async def _answered(self) -> Any:
         try:
-            return await asyncio.wait_for(asyncio.shield(self._answer), patience_s)
+            return await asyncio.wait_for(asyncio.shield(self._answer), ANSWER_S)
         except TimeoutError:
-            raise TimeoutError(f"no answer in {patience_s:g} s") from None
+            raise TimeoutError(f"no answer in {ANSWER_S:g} s") from None
 
     # From here on: on paho's thread.
 

@@ -161,7 +161,7 @@ class SparkplugHost:
 def _parse(address: str) -> tuple[str, str, str | None, str]:
     place, _, metric = address.partition(":")
     parts = place.split("/")
-    if len(parts) not in (2, 3) or not metric or not all(parts):
+    if len(parts) not in (2, 3) or not metric or not all(parts) or {*place} & {*"+#"}:
         raise DataError(f'address "{address}" is not group/edge-node[/device]:metric')
     return parts[0], parts[1], parts[2] if len(parts) == 3 else None, metric
 

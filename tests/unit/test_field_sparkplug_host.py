@@ -127,7 +127,7 @@ def test_messages_of_other_nodes_and_commands_say_nothing(desk: Desk) -> None:
     assert desk.asked() == []
 
 
-@pytest.mark.parametrize("address", ["g:m", "g/n", "g/n/d/x:m", "/n:m", "g/n:"])
+@pytest.mark.parametrize("address", ["g:m", "g/n", "g/n/d/x:m", "/n:m", "g/n:", "g+/n:m", "g/#:m"])
 def test_address_of_another_form_is_refused(address: str) -> None:
     with pytest.raises(DataError, match="edge-node"):
         SparkplugHost([address])
