@@ -108,7 +108,10 @@ def _read_toml(path: Path) -> tuple[dict[str, Any] | None, list[Fault]]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8")), []
     except FileNotFoundError:
-        found, remedy = "there is no such file", "give the path of a plant file"
+        # The whole path: it is the path that is wrong.
+        return None, [
+            Fault(str(path), "", "there is no such file", "give the path of a plant file")
+        ]
     except (OSError, UnicodeDecodeError) as e:
         found, remedy = f"cannot be read: {e}", "give a readable UTF-8 text file"
     except tomllib.TOMLDecodeError as e:
