@@ -19,7 +19,7 @@ from typing import Any
 
 from connectors.runtime.ownership import data_directory
 from connectors.runtime.runtime import ledger_url
-from twin.errors import SourceError
+from twin.errors import SourceError, StoreError
 from twin.plant import load_plant
 from twin.telemetry import from_us
 
@@ -31,6 +31,7 @@ PRACTICE_PLANT = Path(str(files("simulators"))) / "practice" / "plant.toml"
 _COME_UP_S = 120.0
 _HOLD_S = 15.0
 _END_S = 3.0
+_OURS = ("telemetry.duckdb", "ledger.sqlite")
 
 
 class PracticePlant:
@@ -85,7 +86,7 @@ class PracticePlant:
 
         Raises:
             SourceError: The practice plant could not write its history.
-            StoreError: The history could not be stored.
+            StoreError: The history could not be stored, or something else is in its place.
         """
         data_directory(self._data)
         if not self.prepared:
@@ -216,6 +217,12 @@ class PracticePlant:
             )
 
     def _lay_copy(self) -> None:
+        there = [file.name for file in self.run_data.glob("*")]
+        if there and not any(name.startswith(_OURS) for name in there):
+            raise StoreError(
+                f"{self.run_data} is no demo's data and would be replaced; name another directory "
+                "with --data"
+            )
         shutil.rmtree(self.run_data, ignore_errors=True)
         shutil.copytree(self._prepared / "data", self.run_data)
 

@@ -9,7 +9,7 @@ import pytest
 
 from connectors.cli.demo import STORY_FAULT, demo_settings
 from connectors.cli.practice import PRACTICE_PLANT, PracticePlant
-from twin.errors import SourceError
+from twin.errors import SourceError, StoreError
 from twin.plant import load_plant
 
 
@@ -57,3 +57,19 @@ def test_a_plant_that_does_not_run_cannot_be_told_anything(tmp_path: Path) -> No
         assert not plant.started.is_set()
 
     asyncio.run(tell())
+
+
+def test_a_demo_replaces_its_own_earlier_run_and_nothing_else(tmp_path: Path) -> None:
+    plant = practice(tmp_path)
+    made = plant.history_truth.parent / "data"
+    made.mkdir(parents=True)
+    (made / "ledger.sqlite").write_text("new")
+    thesis = plant.run_data / "thesis.tex"
+    plant.run_data.mkdir()
+    thesis.write_text("years of work")
+    with pytest.raises(StoreError, match="name another directory with --data"):
+        plant._lay_copy()
+    assert thesis.read_text() == "years of work"
+    thesis.rename(plant.run_data / "ledger.sqlite")
+    plant._lay_copy()
+    assert (plant.run_data / "ledger.sqlite").read_text() == "new"
