@@ -175,7 +175,7 @@ class Runtime:
         from connectors.field.sources import live_sources
         from connectors.pipeline.ingest import Ingest
 
-        found = {name: urls.get(name, source.url) for name, source in self._plant.sources.items()}
+        found = {name: source.url for name, source in self._plant.sources.items()} | dict(urls)
         sources = live_sources(self._plant, {name: self._with_user(u) for name, u in found.items()})
         return Ingest(
             self._plant,
@@ -187,7 +187,11 @@ class Runtime:
 
     def _with_user(self, url: str) -> str:
         """The URL of a broker with the user and password of the settings."""
-        parts, user = urlsplit(url), self._settings.mqtt_user
+        user = self._settings.mqtt_user
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            return url  # whoever connects refuses it, and says why
         if user is None or not parts.scheme.startswith("mqtt") or "@" in parts.netloc:
             return url
         file = self._settings.mqtt_password_file
