@@ -74,7 +74,7 @@ def base_of(file: Path, data: Path | None, start: datetime | None) -> Base:
         started = state.started if state else {}
         state = LiveState(at=start or calibrated.as_of, started=started)
     return Base(
-        plant=planning_plant(calibrated.plant, decisions, state.started),
+        plant=planning_plant(calibrated.plant, decisions, state),
         start=state.at,
         state=state,
         forecasts=forecasts,

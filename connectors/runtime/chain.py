@@ -226,7 +226,7 @@ class Chain:
         state = await asyncio.to_thread(live_state, calibrated.plant, batch, as_of=as_of)
         self._board.state = state
         decisions = await asyncio.to_thread(proposal_decisions, self._ledger)
-        plant = planning_plant(calibrated.plant, decisions, state.started)
+        plant = planning_plant(calibrated.plant, decisions, state)
         self._board.step("demand", Step(state="running", at=self._board.steps["demand"].at))
         begun = time.monotonic()
         try:

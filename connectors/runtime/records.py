@@ -209,10 +209,10 @@ def proposal_decisions(ledger: Ledger) -> dict[str, dict[str, Any]]:
 
 
 def planning_plant(
-    plant: Plant, decisions: Mapping[str, Mapping[str, Any]], started: Mapping[str, int]
+    plant: Plant, decisions: Mapping[str, Mapping[str, Any]], state: LiveState
 ) -> Plant:
     """The plant as planning sees it: approved purchases on order, used-up stock gone."""
-    return stock_after(with_approved_orders(plant, decisions), started)
+    return stock_after(with_approved_orders(plant, decisions), state)
 
 
 def with_approved_orders(plant: Plant, decisions: Mapping[str, Mapping[str, Any]]) -> Plant:

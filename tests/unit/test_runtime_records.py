@@ -232,7 +232,8 @@ def test_rejected_purchases_and_those_of_items_that_left_the_file_are_not_on_ord
 def test_planning_sees_purchases_and_what_started_orders_took() -> None:
     plant = practice()
     order = next(o for o in plant.orders.values() if o.product == "FG-DRV24")
-    seen = planning_plant(plant, {"PP-1": decision(plant, "approved")}, {order.order_id: 10})
+    state = LiveState(at=NOON, started={order.order_id: 10})
+    seen = planning_plant(plant, {"PP-1": decision(plant, "approved")}, state)
     assert "PP-1" in seen.purchase_orders
     # bill_of_material.csv: FG-DRV24,HS-DRV,1,packing,0 and FG-DRV24,SCREW,6,packing,0.02
     for item, taken in (("HS-DRV", 10.0), ("SCREW", 60 / 0.98)):
