@@ -1,7 +1,7 @@
 // The frame of the page: top bar, tabs, the view that the address names.
 
 import { html, useEffect, useErrorBoundary, useRef } from "./vendor/preact-htm.js";
-import { unitName } from "./lib/format.js";
+import { dayTime, unitName } from "./lib/format.js";
 import { peek, update, useDocument, useStore } from "./lib/store.js";
 import { TopBar } from "./parts/topbar.js";
 import { AlertsView } from "./views/alerts.js";
@@ -79,6 +79,15 @@ function Herald({ tab }) {
   return html`<div class="sr" role="status">${fresh.map((a) => `New alert: ${a.name}, ${unitName(a.work_unit)}. `)}</div>`;
 }
 
+const selectLost = (s) => s.connection === "lost";
+
+/** Old numbers must not pass for new ones. */
+function Stale() {
+  const lost = useStore(selectLost);
+  const asOf = peek().documents.line?.as_of;
+  return html`<div role="alert">${lost && html`<p class="stale">No news from linetwin${asOf && `: what you see is of ${dayTime(asOf)}`}. The page comes back by itself.</p>`}</div>`;
+}
+
 function skip(event) {
   event.preventDefault();
   document.getElementById("view")?.focus();
@@ -96,5 +105,6 @@ export function App() {
     <${TopBar} />
     <${Tabs} tab=${tab} />
     <${Herald} tab=${tab} />
+    <${Stale} />
     <${View} tab=${tab} />`;
 }

@@ -6,10 +6,11 @@ import { dropDocument, peek, setDocument, setJob, setProblem, update } from "./s
 
 // The others are asked for when `health` says that their step is done, `line` comes as an event: a page
 // that is opened while the chain starts asks for nothing that is not there.
-const AT_ONCE = ["plant", "health", "alerts", "signals", "jobs"];
+const AT_ONCE = ["plant", "health", "signals", "jobs"];
 const KPI_EVERY_MS = 15_000;
 const KPI_HOURS = 8;
 const RECONNECT_MS = 3000;
+const BACK_MS = 600_000;
 const retries = new Map();
 const stamps = new Map();
 let wasLost = false;
@@ -40,8 +41,15 @@ function onLine(line) {
   if (!peek().documents.kpis && !peek().problems.kpis) load("kpis");
 }
 
+/** Plant time went back, as when the demo is started again: what is shown is of another run. */
+function begunAgain({ as_of }) {
+  const { line } = peek().documents;
+  return line && (!as_of || new Date(line.as_of) - new Date(as_of) > BACK_MS);
+}
+
 function onHealth(health) {
   setDocument("health", health);
+  if (begunAgain(health)) ["line", "kpis"].forEach(dropDocument);
   for (const [step, names] of Object.entries(COMPUTED_BY)) {
     const stamp = health.steps[step]?.at || null;
     if (stamps.get(step) === stamp) continue;

@@ -1,7 +1,7 @@
 // The chain: its steps in order, what each one computes, and what it does in a reader's words.
 
 export const COMPUTED_BY = {
-  calibration: ["calibration"],
+  calibration: ["calibration", "alerts"], // both are read from the ledger, which is open by then
   forecast: ["forecasts", "alerts"],
   schedule: ["schedule"],
   demand: ["demand", "proposals"],

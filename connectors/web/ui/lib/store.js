@@ -13,6 +13,7 @@ const state = {
   currentJob: null,
   questions: {},
   draftChange: null,
+  wantedAlert: null,
 };
 const listeners = new Set();
 let notifying = false;

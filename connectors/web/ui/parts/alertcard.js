@@ -1,10 +1,10 @@
 // One alert: how long it has, why we think so, what is planned and on the shelf for it, who takes care.
 
-import { html, useState } from "../vendor/preact-htm.js";
+import { html, useEffect, useRef, useState } from "../vendor/preact-htm.js";
 import { api } from "../lib/api.js";
 import { chance, dayTime, duration, hours, percent, quantity, unitName, words } from "../lib/format.js";
 import { load } from "../lib/live.js";
-import { update, useDocument } from "../lib/store.js";
+import { peek, update, useDocument } from "../lib/store.js";
 import { DecisionForm, ShareBar } from "./common.js";
 import { FailureCurves } from "./charts.js";
 import { plantNow } from "./topbar.js";
@@ -114,8 +114,15 @@ function History({ alert }) {
 }
 
 export function AlertCard({ alert, forecast }) {
+  const card = useRef(null);
+  useEffect(() => { // the reader came here for this one
+    if (peek().wantedAlert !== alert.alert_id) return;
+    card.current.scrollIntoView({ block: "start" });
+    card.current.focus({ preventScroll: true });
+    update({ wantedAlert: null });
+  }, []);
   return html`
-    <article class=${`card alert ${alert.state}`} data-alert=${alert.alert_id}>
+    <article class=${`card alert ${alert.state}`} ref=${card} tabindex="-1" data-alert=${alert.alert_id}>
       <header class="alert-head">
         <div>
           <h2>${alert.name}</h2>

@@ -18,6 +18,7 @@ function ofAlerts(alerts) {
     why: `${chance(a.probability)} to fail within ${hours(a.horizon_h)}${Number.isFinite(soon(a)) ? `, about ${hours(soon(a))} left` : ""}${
       a.state === "acknowledged" ? `; ${a.acknowledged_by} takes care` : ""}`,
     to: "alerts",
+    alert: a.alert_id,
     action: a.state === "raised" ? "See why and decide" : "Show",
   }));
 }
@@ -67,7 +68,13 @@ const ofHealth = (health) => Object.entries(health.steps).filter(([, s]) => s.st
 }));
 
 function Item({ item }) {
-  const show = () => (item.unit ? update({ selectedUnit: item.unit }) : (location.hash = `#${item.to}`));
+  const show = () => {
+    if (item.unit) update({ selectedUnit: item.unit });
+    else {
+      update({ wantedAlert: item.alert || null });
+      location.hash = `#${item.to}`;
+    }
+  };
   return html`
     <li class=${item.tone}>
       <svg viewBox="0 0 12 12" width="12" height="12" aria-hidden="true">${item.tone === "bad"

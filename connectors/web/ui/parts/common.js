@@ -33,8 +33,8 @@ function Waiting({ step, what }) {
   return html`
     <${Card} className="waiting">
       <${Empty} busy=${mine.state !== "failed"}>
-        <strong>${what}: ${mine.state === "failed" ? "could not be computed yet" : "the first one is on its way"}.</strong>
-        <small>${mine.state === "failed" ? `${mine.detail} It is tried again.` : "This page fills by itself; it takes half a minute after a start."}</small>
+        <strong>${what}: ${mine.state === "failed" ? "could not be computed" : "not there yet"}.</strong>
+        <small>${mine.state === "failed" ? `${mine.detail} It is tried again.` : "This view fills by itself, usually within half a minute of a start."}</small>
       <//>
       <ol class="chain">
         ${Object.entries(health.steps).map(([name, s]) => html`

@@ -25,9 +25,8 @@ function Inbox({ alerts }) {
     ${wanted.length
       ? wanted.map((a) => html`<${AlertCard} key=${a.alert_id} alert=${a}
           forecast=${forecasts?.forecasts.find((f) => f.work_unit === a.work_unit && f.failure_mode === a.failure_mode)} />`)
-      : html`<${Card}><${Empty}>${filter === "open"
-        ? "No open alert. One is raised when a machine is likely to fail within the horizon that the plant file names; below is who comes next."
-        : "None yet."}<//><//>`}
+      : html`<${Card}><${Empty}>${!forecasts ? "No alert yet: the first forecast is on its way."
+        : filter === "open" ? "No open alert. One is raised when a machine is likely to fail within the horizon that the plant file names; below is who comes next." : "None yet."}<//><//>`}
     <${Risks} forecasts=${forecasts} />`;
 }
 

@@ -1,6 +1,6 @@
 // What if: pick what to change, compare with today's line on the same random numbers.
 
-import { html, useEffect, useRef, useState } from "../vendor/preact-htm.js";
+import { html, useEffect, useLayoutEffect, useRef, useState } from "../vendor/preact-htm.js";
 import { api } from "../lib/api.js";
 import { dayTime, percent, quantity, unitName, unitWord, words } from "../lib/format.js";
 import { peek, setJob, update, useDocument, useStore } from "../lib/store.js";
@@ -48,7 +48,7 @@ function ChangeRow({ all, change, onChange, onRemove }) {
   const field = useRef(null);
   const fault = outside ? `${quantity(target, choice.unit, 4)} is outside what is allowed: ${limits(choice)}.`
     : target === choice.value ? "This changes nothing: give another number than 0." : "";
-  useEffect(() => field.current.setCustomValidity(fault), [fault]);
+  useLayoutEffect(() => field.current.setCustomValidity(fault), [fault]);
   return html`
     <div class="change">
       <label>What
