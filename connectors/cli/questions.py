@@ -129,7 +129,8 @@ def act_on_alert(
     ledger = _ledger_of(data)
     try:
         alert = find(_alerts(ledger), alert_id)
-        at = ledger.entries()[-1].at
+        newest = ledger.newest()
+        at = newest.at if newest else alert.raised_at
         event: AlertEvent = (
             acknowledge(alert, who, at, why) if act == "acknowledge" else clear(alert, who, why, at)
         )

@@ -15,7 +15,7 @@ from twin.plant import FailureForecast, Plant, PurchaseOrder, WorkUnitState
 
 if TYPE_CHECKING:
     from connectors.jobs import Learned
-    from connectors.store.ledger import Entry, Ledger
+    from connectors.store.ledger import Ledger
 
 __all__ = [
     "WHO",
@@ -74,7 +74,7 @@ def record_model(ledger: Ledger, learned: Learned, *, why: str) -> None:
 
 def last_calibration(ledger: Ledger, nominal: Plant) -> CalibratedPlant | None:
     """The calibration in force, laid over the plant file as it is now; None when there is none."""
-    entry = _last(ledger, "calibration")
+    entry = ledger.newest("calibration")
     if entry is None:
         return None
     body = entry.body
@@ -144,7 +144,7 @@ def record_plan(
 
 def last_plan(ledger: Ledger) -> tuple[LiveState, tuple[FailureForecast, ...]] | None:
     """Where the line stood and the forecasts when the last plan was made; None when there is none."""
-    entry = _last(ledger, "plan")
+    entry = ledger.newest("plan")
     if entry is None:
         return None
     forecasts = tuple(
@@ -190,11 +190,6 @@ def _state_of(body: Mapping[str, Any]) -> LiveState:
         },
         started=body["started"],
     )
-
-
-def _last(ledger: Ledger, kind: str) -> Entry | None:
-    entries = ledger.entries(kind=kind)
-    return entries[-1] if entries else None
 
 
 def alerts_by_id(ledger: Ledger) -> dict[str, Alert]:

@@ -201,6 +201,19 @@ class Ledger:
         with self._errors("cannot be read"), self._engine.begin() as connection:
             return tuple(_entry(_dict(row)) for row in connection.execute(query))
 
+    def newest(self, kind: str | None = None) -> Entry | None:
+        """The newest entry, of a kind or of all; None where there is none.
+
+        Raises:
+            StoreError: The file cannot be read.
+        """
+        query = select(_ENTRIES).order_by(_ENTRIES.c.seq.desc()).limit(1)
+        if kind is not None:
+            query = query.where(_ENTRIES.c.kind == kind)
+        with self._errors("cannot be read"), self._engine.begin() as connection:
+            row = connection.execute(query).first()
+            return None if row is None else _entry(_dict(row))
+
     def verify(self) -> int | None:
         """The sequence number of the first entry that is missing or was changed; None if none.
 

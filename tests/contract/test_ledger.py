@@ -269,3 +269,14 @@ def test_lc16_a_ledger_kept_busy_by_another_says_so_and_goes_on_later(
     assert add(impatient, 2).seq == 2
     assert impatient.verify() is None
     impatient.close()
+
+
+def test_lc17_the_newest_entry_of_a_kind_is_found_without_the_others(ledger: Ledger) -> None:
+    assert ledger.newest() is None
+    for subject, kind in (("a", "plan"), ("b", "alert"), ("c", "plan"), ("d", "alert")):
+        ledger.append(at=NOON, kind=kind, subject=subject, who="ada")
+    newest, of_plan = ledger.newest(), ledger.newest("plan")
+    assert newest is not None
+    assert of_plan is not None
+    assert (newest.subject, of_plan.subject) == ("d", "c")
+    assert ledger.newest("nothing") is None
