@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -28,11 +28,12 @@ from connectors.store.ledger import Ledger
 from maintenance.alerts import evaluate
 from maintenance.forecast import Assessment
 from twin.calibration import live_state
+from twin.engine import LiveState
 from twin.errors import DataError, LinetwinError
 from twin.plant import Plant, SignalId, SignalRole
 from twin.telemetry import Historian, SampleBatch
 
-__all__ = ["Chain", "Pace"]
+__all__ = ["Chain", "Pace", "live_since", "wholly_started"]
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +51,7 @@ class Pace:
 
 
 _HOLD_UP = timedelta(hours=1)
+_LIVE_WINDOW = timedelta(days=7)
 _OVERLAP = timedelta(minutes=30)
 """Forecasts read from so long before where their model stands, for samples that came late."""
 
@@ -222,8 +224,11 @@ class Chain:
     async def _plan(self) -> str:
         as_of = self._now()
         calibrated, forecasts = self._board.need("calibrated"), self._board.need("forecasts")
-        batch = await self._read(_roles(self._plant, *_LIVE), as_of - timedelta(days=7), as_of)
+        done = wholly_started(self._plant, self._board.state)
+        since = live_since(self._plant, done, as_of)
+        batch = await self._read(_roles(self._plant, *_LIVE), since, as_of)
         state = await asyncio.to_thread(live_state, calibrated.plant, batch, as_of=as_of)
+        state = replace(state, started={**state.started, **done})
         self._board.state = state
         decisions = await asyncio.to_thread(proposal_decisions, self._ledger)
         plant = planning_plant(calibrated.plant, decisions, state)
@@ -244,7 +249,9 @@ class Chain:
             self._finish("demand", "failed", begun, str(e))
             raise
         if plan.violations:
-            raise DataError(f"the checker refuses the schedule: {'; '.join(plan.violations)}")
+            refused = f"the checker refuses the schedule: {'; '.join(plan.violations)}"
+            self._finish("demand", "failed", begun, refused)
+            raise DataError(refused)
         self._board.plan = plan
         schedule, proposals = self._desk.schedule(), self._desk.proposals()
         await asyncio.to_thread(
@@ -276,6 +283,23 @@ class Chain:
 
     async def _work(self, step: Callable[..., Any], *arguments: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._quick, step, *arguments)
+
+
+def wholly_started(plant: Plant, state: LiveState | None) -> dict[str, int]:
+    """Parts launched of the orders of which nothing is left to start."""
+    started = state.started if state else {}
+    orders = ((o.order_id, o.quantity) for o in plant.orders.values())
+    return {o: started[o] for o, quantity in orders if started.get(o, 0) >= quantity}
+
+
+def live_since(plant: Plant, done: Collection[str], as_of: datetime) -> datetime:
+    """From when telemetry must be read to know where the line stands and what was started.
+
+    A week, for the parts on the line, before the first order that is not done: read from later,
+    an order of last month would be open again, and its components back in stock.
+    """
+    open_from = (o.release_at for o in plant.orders.values() if o.order_id not in done)
+    return min((as_of, *open_from)) - _LIVE_WINDOW
 
 
 _COUNTS = (
