@@ -114,7 +114,7 @@ def test_faults_of_shape_in_file_and_tables_come_together(folder: Path) -> None:
     [
         ("Mon-Fri 06:00-22:00", "Mon-Fri 6-22", 'write one as "Mon-Fri 06:00-22:00"'),
         ("Mon-Fri 06:00-22:00", "Mon-Fri 06:00-25:00", "no such time of day"),
-        ("value = 244", "value = 270", "value must lie between low and high"),
+        ("value = 244", "value = 270", "270 degC must lie between 230 and 260"),
         ("clear_probability = 0.2", "clear_probability = 0.6", "is not below raise_probability"),
         ('kind = "opcua"', 'kind = "modbus"', "opcua"),
         ("s={unit}.{signal}", "s={machine}.{signal}", "use only {site}"),

@@ -46,7 +46,9 @@ class ProcessParameter(Frozen):
     @model_validator(mode="after")
     def _within(self) -> Self:
         if not self.low <= self.value <= self.high:
-            raise ValueError("value must lie between low and high")
+            raise ValueError(
+                f"{self.value:g} {self.unit} must lie between {self.low:g} and {self.high:g}"
+            )
         return self
 
 
