@@ -121,7 +121,7 @@ def schedule_orders(
         forecasts=forecasts,
         horizon=timedelta(days=plant.planning.horizon_d),
         last_product=(unit.last_product or unit.product) if unit else None,
-        running=unit.order_id if unit else None,
+        running=(unit.order_id or unit.last_order_id) if unit else None,
     )
     schedule = solve(problem, time_limit_s=time_limit_s)
     return schedule, check(problem, schedule)

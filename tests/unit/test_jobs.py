@@ -11,8 +11,9 @@ import pytest
 from connectors.jobs import Plan, plan_step, schedule_orders, train_step
 from tests.runtime_lab import NOW, bearing_forecast, small_plan, small_practice
 from tests.telemetry_lab import Log, at, small_plant
-from twin.engine import LiveState
+from twin.engine import LiveState, UnitStart
 from twin.errors import DataError
+from twin.plant import WorkUnitState
 
 
 def same(one: Plan, other: Plan) -> None:
@@ -81,6 +82,17 @@ def test_parts_that_were_started_are_not_scheduled_again() -> None:
     state = LiveState(at=NOW, started={"A": 40, "B": 10})
     schedule, violations = schedule_orders(plant, start=NOW, state=state, time_limit_s=30.0)
     assert {e.order_id: e.quantity for e in schedule.entries} == {"B": 20, "C": 20}
+    assert violations == ()
+
+
+def test_an_order_under_way_goes_on_first_when_the_first_unit_is_empty_for_a_moment() -> None:
+    """A shift that ended as a part did: nothing in the printer, which is still set up for B."""
+    plant = small_practice()
+    empty = UnitStart(state=WorkUnitState.OFF, last_product="FG-DRV24", last_order_id="B")
+    state = LiveState(at=NOW, units={"printer": empty}, started={"B": 10})
+    schedule, violations = schedule_orders(plant, start=NOW, state=state, time_limit_s=30.0)
+    first = schedule.entries[0]
+    assert (first.order_id, first.quantity, first.setup_s) == ("B", 20, 0)
     assert violations == ()
 
 
