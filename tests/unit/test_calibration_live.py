@@ -79,6 +79,18 @@ def test_a_part_waits_in_a_unit_that_failed_or_went_off_shift() -> None:
     assert tester.remaining_s == pytest.approx(5.0, abs=0.1)
 
 
+def test_a_repair_that_waits_for_the_next_shift_is_not_forgotten() -> None:
+    """Off shift hides the stop; the fault still stands."""
+    log = both_at_work().say("maker", "fault", (0, ""), (64, "jam"))
+    log.say("maker", "state", (64, 9), (70, 2))
+    maker = live_state(PLANT, log.batch(), as_of=at(90)).units["maker"]
+    assert (maker.state, maker.failure_mode) == (WorkUnitState.DOWN, "jam")
+    log.say("maker", "state", (95, 1), (125, 2))
+    maker = live_state(PLANT, log.batch(), as_of=at(200)).units["maker"]
+    assert (maker.state, maker.failure_mode) == (WorkUnitState.REPAIR, "jam")
+    assert maker.repair_remaining_s == pytest.approx(70.0, abs=10.0)
+
+
 def test_a_setup_has_the_rest_of_its_planned_time_left() -> None:
     log = both_at_work().say("maker", "state", (60, 15)).say("maker", "product", (60, "P3"))
     maker = live_state(PLANT, log.batch(), as_of=at(100)).units["maker"]

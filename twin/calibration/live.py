@@ -136,6 +136,8 @@ def _unit_start(plant: Plant, history: UnitHistory, now: _Now) -> UnitStart:
         state = now.before
         if state in (WorkUnitState.DELAY, WorkUnitState.UNKNOWN):
             state = WorkUnitState.PRODUCTION if inside else WorkUnitState.STARVED
+    if state is WorkUnitState.OFF and open_event is not None:  # the stop goes on behind it
+        state = WorkUnitState.REPAIR if open_event.repair_s > 0.0 else WorkUnitState.DOWN
     mending = state is WorkUnitState.REPAIR and open_event is not None
     repair_s = None
     if mending and open_event is not None:
