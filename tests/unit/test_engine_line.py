@@ -22,6 +22,16 @@ def test_the_slowest_unit_sets_the_pace() -> None:
     assert run.unit_states["u2"]["starved"][0] > 0.3
 
 
+def test_closed_time_is_no_time_of_the_throughput_as_in_the_measured_figures() -> None:
+    """One part a minute; open for one hour of the three that are simulated."""
+    line = serial([60.0], 0, weekly=("Mon-Sun 01:00-02:00",))
+    run = simulate(line, start=START, horizon_s=3 * 3600)
+    assert run.kpis["good_parts"][0] == 60.0
+    assert run.kpis["throughput_per_h"][0] == pytest.approx(60.0)
+    closed = simulate(line, start=START, horizon_s=3600 - 1)
+    assert np.isnan(closed.kpis["throughput_per_h"][0])
+
+
 def test_states_of_every_unit_add_up_to_the_measured_time() -> None:
     line = practice()
     run = simulate(line, start=later(5 * 3600), horizon_s=86_400, warm_up_s=3600, replications=2)

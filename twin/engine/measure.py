@@ -130,8 +130,9 @@ def outcome(
     tally.enter(end, 0)
     measured = max(0.0, end - given.warm_up_s)
     energy_kwh = sum(map(_energy_j, units)) / 3.6e6
+    last = next(unit for unit in units if unit.out is None)
     kpis = {
-        "throughput_per_h": _ratio(tally.good * 3600.0, measured),
+        "throughput_per_h": _ratio(tally.good * 3600.0, sum(last.seconds) - last.seconds[OFF]),
         "good_parts": float(tally.good),
         "scrapped_parts": float(tally.scrapped),
         "escaped_defects": float(tally.escaped),

@@ -134,7 +134,7 @@ class KpiMeaning:
 
 KPIS: Mapping[str, KpiMeaning] = {
     "throughput_per_h": KpiMeaning(
-        unit="1/h", better="higher", meaning="good parts that left the line per hour measured"
+        unit="1/h", better="higher", meaning="good parts per hour that the last unit was on shift"
     ),
     "good_parts": KpiMeaning(
         unit="count", better="higher", meaning="parts that left at the end of the line"
