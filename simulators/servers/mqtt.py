@@ -134,8 +134,8 @@ class SparkplugNode(_Connection):
     """Publishes the signals of one source as a Sparkplug B edge node.
 
     Births and data travel at QoS 0, as the specification wants: while the connection stands,
-    TCP loses nothing; what falls into a time without a broker is sent when it is back, for
-    paho keeps it. The will is the death certificate.
+    TCP loses nothing. What falls into a time without a broker is kept, and sent as historical
+    after the next birth; paho would drop it. The will is the death certificate.
     """
 
     def __init__(
@@ -159,6 +159,8 @@ class SparkplugNode(_Connection):
         self._group, self._node = where.pop().split("/")
         self._alias = {key: alias for alias, key in enumerate(self._names, start=1)}
         self._last = {(e.unit, e.signal): e for e in latest if (e.unit, e.signal) in self._names}
+        self._kept: list[list[Emission]] = []
+        self._born = False
         self._seq = 0
         self._bd_seq = 0
         self._client.on_disconnect = self._on_lost
@@ -167,12 +169,15 @@ class SparkplugNode(_Connection):
 
     def publish(self, emissions: Iterable[Emission]) -> None:
         """Send these, one message per instant."""
-        for at_us, group in itertools.groupby(emissions, key=lambda e: e.measured_us):
+        for _, group in itertools.groupby(emissions, key=lambda e: e.measured_us):
             said = list(group)
             with self._lock:
                 for e in said:
                     self._last[e.unit, e.signal] = e
-                self._message(MessageType.NDATA, [self._metric(e) for e in said], at_us)
+                if self._born:
+                    self._data(said)
+                else:
+                    self._kept.append(said)
 
     async def stop(self) -> None:
         """Say good-bye, then disconnect."""
@@ -182,9 +187,16 @@ class SparkplugNode(_Connection):
 
     def _on_connected(self) -> None:
         self._client.subscribe(str(self._topic(MessageType.NCMD)), 1)
-        self._birth()
+        with self._lock:
+            self._birth()
+            self._born = True
+            kept, self._kept = self._kept, []
+            for said in kept:
+                self._data(said, historical=True)
 
     def _on_lost(self, client: mqtt.Client, data: Any, flags: Any, code: Any, more: Any) -> None:
+        with self._lock:
+            self._born = False
         self._bd_seq = (self._bd_seq + 1) % 256
         self._set_will()
 
@@ -218,12 +230,17 @@ class SparkplugNode(_Connection):
             at = max((e.measured_us for e in self._last.values()), default=time.time_ns() // 1000)
             self._message(MessageType.NBIRTH, metrics, at)
 
-    def _metric(self, e: Emission) -> Metric:
+    def _data(self, said: list[Emission], *, historical: bool = False) -> None:
+        metrics = [self._metric(e, historical) for e in said]
+        self._message(MessageType.NDATA, metrics, said[0].measured_us)
+
+    def _metric(self, e: Emission, historical: bool) -> Metric:
         return Metric(
             alias=self._alias[e.unit, e.signal],
             timestamp_ms=e.measured_us // 1000,
             datatype=DataType.DOUBLE,
             value=_travelling(self._plant, e),
+            is_historical=historical,
             quality=QUALITY_BAD if e.value is None else None,
         )
 

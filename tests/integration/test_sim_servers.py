@@ -28,7 +28,7 @@ from simulators.cli import main
 from simulators.clock import to_us
 from simulators.physics import Emission
 from simulators.servers.broker import EmbeddedBroker
-from simulators.servers.mqtt import JsonPublisher
+from simulators.servers.mqtt import JsonPublisher, SparkplugNode
 from twin.plant import load_plant
 
 PLANT_FILE = Path(__file__).parents[2] / "simulators" / "practice" / "plant.toml"
@@ -331,3 +331,48 @@ def test_publishing_never_waits_for_an_acknowledgement_that_arrives_meanwhile() 
             await broker.stop()
 
     assert asyncio.run(story()) == 0
+
+
+def test_what_an_edge_node_says_without_a_broker_comes_after_its_birth() -> None:
+    plant = load_plant(PLANT_FILE)
+    said = [Emission("printer", "power", float(i), i * 1_000_000) for i in range(3)]
+
+    async def story() -> list[tuple[MessageType, int | None, list[Metric]]]:
+        broker = EmbeddedBroker()
+        url = await broker.start()
+        node = SparkplugNode(plant, "meters", url, [])
+        node.publish(said[:2])
+        heard: asyncio.Queue[mqtt.MQTTMessage] = asyncio.Queue()
+        loop, ready = asyncio.get_running_loop(), asyncio.Event()
+        host = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv311)
+        host.on_message = lambda c, u, m: loop.call_soon_threadsafe(heard.put_nowait, m)
+        host.on_connect = lambda *_: host.subscribe("spBv1.0/#")
+        host.on_subscribe = lambda *_: loop.call_soon_threadsafe(ready.set)
+        port = urlsplit(url).port or 0
+        await asyncio.to_thread(host.connect, "127.0.0.1", port)
+        host.loop_start()
+        try:
+            async with asyncio.timeout(10):
+                await ready.wait()
+                await node.start()
+                node.publish(said[2:])
+                messages = [await heard.get() for _ in range(4)]
+        finally:
+            await node.stop()
+            host.disconnect()
+            await asyncio.to_thread(host.loop_stop)
+            await broker.stop()
+        found = []
+        for message in messages:
+            payload = decode_payload(bytes(message.payload))
+            found.append((Topic.parse(message.topic).kind, payload.seq, list(payload.metrics)))
+        return found
+
+    birth, *data = asyncio.run(story())
+    assert birth[:2] == (MessageType.NBIRTH, 0)
+    assert [(kind, seq) for kind, seq, _ in data] == [(MessageType.NDATA, i) for i in (1, 2, 3)]
+    assert [(m.timestamp_ms, m.is_historical) for _, _, (m,) in data] == [
+        (0, True),
+        (1000, True),
+        (2000, False),
+    ]
