@@ -91,17 +91,26 @@ def test_a_plant_file_with_a_fault(content: bytes, parts: list[str], tmp_path: P
     says(served, file.name, *parts)
 
 
-def test_every_fault_of_a_plant_file_has_a_line_of_its_own(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [('site = "PLT1"', "site = 1"), ("Europe/Berlin", "Europe/Atlantis")],
+    ids=["a wrong value", "a contradiction"],
+)
+def test_every_fault_of_a_plant_file_has_a_line_of_its_own(
+    right: str, wrong: str, tmp_path: Path
+) -> None:
     for table in PRACTICE.parent.glob("*.csv"):
         (tmp_path / table.name).write_bytes(table.read_bytes())
-    text = PRACTICE.read_text(encoding="utf-8").replace('site = "PLT1"', "site = 1")
+    text = PRACTICE.read_text(encoding="utf-8").replace(right, wrong)
+    text = text.replace("[planning]\n", "[planning]\nhope = 1\n")
     (tmp_path / "plant.toml").write_text(f'{text}\n[colour]\npaint = "red"\n', encoding="utf-8")
     with (tmp_path / "orders.csv").open("a", encoding="utf-8") as orders:
         orders.write("JO-9,FG-GW10,many,2026-03-16T06:00:00+01:00,2026-03-17T12:00:00+01:00,5\n")
     done = linetwin("check", tmp_path / "plant.toml")
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
-    for fault in ("[site]", "[colour]", "many"):
+    place = "[site]" if "site" in wrong else "Atlantis"
+    for fault in (place, "[colour]", "[planning.hope]", "many"):
         assert sum(fault in line for line in done.stderr.splitlines()) == 1, done.stderr
 
 

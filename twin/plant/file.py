@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 import json
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
@@ -180,7 +181,23 @@ def _validated(document: Mapping[str, Any], file: str) -> tuple[Plant | None, li
     try:
         return Plant.model_validate(document), []
     except ValidationError as e:
-        return None, _faults_of(e, file, Plant, "")
+        faults = _faults_of(e, file, Plant, "")
+        unknown = [d["loc"] for d in e.errors() if d["type"] == "extra_forbidden"]
+    if len(unknown) < len(faults):
+        return None, faults
+    # Unknown keys hide nothing: without them it is a plant that can be checked further.
+    return Plant.model_validate(_without(document, unknown)), faults
+
+
+def _without(document: Mapping[str, Any], places: Sequence[tuple[int | str, ...]]) -> Any:
+    rest = copy.deepcopy(dict(document))
+    for place in places:
+        here: Any = rest
+        for step in place[:-1]:
+            if step not in _LAW_TAGS or step in here:
+                here = here[step]
+        del here[place[-1]]
+    return rest
 
 
 def _faults_of(
