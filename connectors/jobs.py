@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -106,14 +106,19 @@ def schedule_orders(
     start: datetime,
     state: LiveState | None = None,
     forecasts: Sequence[FailureForecast] = (),
+    alerted: Collection[tuple[str, str]] = (),
     time_limit_s: float = 5.0,
 ) -> tuple[Schedule, tuple[str, ...]]:
-    """The open orders in their best order, and what the independent checker says of it."""
+    """The open orders in their best order, and what the independent checker says of it.
+
+    ``alerted`` are the (unit, failure mode) of open alerts; what is being repaired needs no plan.
+    """
     from twin.schedule import build_problem, check, solve
 
     started: Mapping[str, int] = state.started if state else {}
     first = next((u for u in plant.work_units if not plant.upstream(u)), None)
     unit = state.units.get(first) if state and first else None
+    mending = {(u, s.failure_mode) for u, s in state.units.items()} if state else set()
     problem = build_problem(
         plant,
         start=start,
@@ -122,6 +127,7 @@ def schedule_orders(
         horizon=timedelta(days=plant.planning.horizon_d),
         last_product=(unit.last_product or unit.product) if unit else None,
         running=(unit.order_id or unit.last_order_id) if unit else None,
+        alerted={key for key in alerted if key not in mending},
     )
     schedule = solve(problem, time_limit_s=time_limit_s)
     return schedule, check(problem, schedule)
@@ -134,6 +140,7 @@ def plan_step(
     start: datetime,
     seed: int,
     *,
+    alerted: Collection[tuple[str, str]] = (),
     time_limit_s: float = 3.0,
     executor: Executor | None = None,
     pieces: int = 1,
@@ -146,6 +153,7 @@ def plan_step(
         forecasts: Failures that are coming.
         start: First instant of the plan.
         seed: Names the futures.
+        alerted: (unit, failure mode) of open alerts.
         time_limit_s: For the solver. [s]
         executor: Where the heavy parts run; None: here. It changes no result.
         pieces: Into how many parts the futures are cut. It changes no result.
@@ -161,6 +169,7 @@ def plan_step(
         start=start,
         state=state,
         forecasts=forecasts,
+        alerted=alerted,
         time_limit_s=time_limit_s,
     ).result()
     work = schedule_maintenance(schedule)

@@ -161,6 +161,7 @@ def schedule(
         start=base.start,
         state=base.state,
         forecasts=base.forecasts,
+        alerted=base.alerted,
         time_limit_s=time_limit,
     )
     document = schedule_document(solved, violations, as_of=base.start)
@@ -209,7 +210,7 @@ def demand(
     from connectors.runtime.documents import demand_document, proposals_document
 
     base = base_of(plant, data, start)
-    plan = plan_step(base.plant, base.state, base.forecasts, base.start, seed)
+    plan = plan_step(base.plant, base.state, base.forecasts, base.start, seed, alerted=base.alerted)
     grid = demand_document(base.plant, plan, as_of=base.start)
     proposals = proposals_document(plan.proposals, base.decisions)
     if in_json:

@@ -29,6 +29,8 @@ class Base:
     state: LiveState | None = None
     """Where the line stood at ``start``; None: empty."""
     forecasts: tuple[FailureForecast, ...] = ()
+    alerted: tuple[tuple[str, str], ...] = ()
+    """(unit, failure mode) of the alerts that were open."""
     decisions: Mapping[str, dict[str, Any]] = field(default_factory=dict)
     """Decided proposals by id."""
     version: str | None = None
@@ -69,7 +71,7 @@ def base_of(file: Path, data: Path | None, start: datetime | None) -> Base:
         raise NotFoundError(
             f"{data} has no calibration yet; leave out --data, or run linetwin serve"
         )
-    state, forecasts = planned or (None, ())
+    state, forecasts, alerted = planned or (None, (), ())
     if state is None or (start is not None and start != state.at):
         started = state.started if state else {}
         state = LiveState(at=start or calibrated.as_of, started=started)
@@ -78,6 +80,7 @@ def base_of(file: Path, data: Path | None, start: datetime | None) -> Base:
         start=state.at,
         state=state,
         forecasts=forecasts,
+        alerted=alerted,
         decisions=decisions,
         version=calibrated.version,
     )

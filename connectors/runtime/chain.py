@@ -224,12 +224,8 @@ class Chain:
     async def _plan(self) -> str:
         as_of = self._now()
         calibrated, forecasts = self._board.need("calibrated"), self._board.need("forecasts")
-        done = wholly_started(self._plant, self._board.state)
-        since = live_since(self._plant, done, as_of)
-        batch = await self._read(_roles(self._plant, *_LIVE), since, as_of)
-        state = await asyncio.to_thread(live_state, calibrated.plant, batch, as_of=as_of)
-        state = replace(state, started={**state.started, **done})
-        self._board.state = state
+        self._board.state = state = await self._stands(calibrated.plant, as_of)
+        alerted = tuple(a.key for a in self._board.alerts.values() if a.open)
         decisions = await asyncio.to_thread(proposal_decisions, self._ledger)
         plant = planning_plant(calibrated.plant, decisions, state)
         self._board.step("demand", Step(state="running", at=self._board.steps["demand"].at))
@@ -242,6 +238,7 @@ class Chain:
                 forecasts,
                 as_of,
                 self._seed,
+                alerted=alerted,
                 executor=self._pool,
                 pieces=4,
             )
@@ -263,6 +260,7 @@ class Chain:
             calibration=calibrated.version,
             state=state,
             forecasts=forecasts,
+            alerted=alerted,
         )
         self._hub.publish("proposals", proposals)
         self._hub.publish("alerts", self._desk.alerts(None))
@@ -274,6 +272,14 @@ class Chain:
             f"{len(demand['items'])} items, {len(plan.proposals)} proposals",
         )
         return f"{schedule['status']}, {len(schedule['entries'])} orders, gap {schedule['gap']:.1%}"
+
+    async def _stands(self, plant: Plant, as_of: datetime) -> LiveState:
+        """Where the line stands, and what was started of every order."""
+        done = wholly_started(self._plant, self._board.state)
+        since = live_since(self._plant, done, as_of)
+        batch = await self._read(_roles(self._plant, *_LIVE), since, as_of)
+        state = await asyncio.to_thread(live_state, plant, batch, as_of=as_of)
+        return replace(state, started={**state.started, **done})
 
     async def _read(
         self, signals: Sequence[SignalId], start: datetime, as_of: datetime

@@ -116,6 +116,7 @@ def record_plan(
     calibration: str,
     state: LiveState,
     forecasts: tuple[FailureForecast, ...],
+    alerted: tuple[tuple[str, str], ...],
 ) -> None:
     """Write a schedule and its proposals with what they were made from."""
     body = {
@@ -133,6 +134,7 @@ def record_plan(
             }
             for f in forecasts
         ],
+        "alerted": [list(key) for key in alerted],
         "schedule": {key: schedule[key] for key in ("status", "objective", "bound", "gap")}
         | {"orders": [entry["order_id"] for entry in schedule["entries"]]},
         "proposals": [p["proposal_id"] for p in proposals["proposals"]],
@@ -142,8 +144,11 @@ def record_plan(
     )
 
 
-def last_plan(ledger: Ledger) -> tuple[LiveState, tuple[FailureForecast, ...]] | None:
-    """Where the line stood and the forecasts when the last plan was made; None when there is none."""
+def last_plan(
+    ledger: Ledger,
+) -> tuple[LiveState, tuple[FailureForecast, ...], tuple[tuple[str, str], ...]] | None:
+    """What the last plan was made from: where the line stood, the forecasts, and the (unit, mode)
+    of open alerts; None when there is none."""
     entry = ledger.newest("plan")
     if entry is None:
         return None
@@ -158,7 +163,8 @@ def last_plan(ledger: Ledger) -> tuple[LiveState, tuple[FailureForecast, ...]] |
         )
         for f in entry.body["forecasts"]
     )
-    return _state_of(entry.body["state"]), forecasts
+    alerted = tuple((unit, mode) for unit, mode in entry.body.get("alerted", ()))
+    return _state_of(entry.body["state"]), forecasts, alerted
 
 
 def _state_body(state: LiveState) -> dict[str, Any]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -94,6 +96,23 @@ def test_an_order_under_way_goes_on_first_when_the_first_unit_is_empty_for_a_mom
     first = schedule.entries[0]
     assert (first.order_id, first.quantity, first.setup_s) == ("B", 20, 0)
     assert violations == ()
+
+
+def test_an_open_alert_has_work_in_the_schedule_until_the_repair_is_under_way() -> None:
+    key = ("pick_place_2", "bearing")
+    unlikely = replace(bearing_forecast(), probability=(0.0, 0.1, 0.3))
+
+    def work(**unit: Any) -> list[tuple[str, str]]:
+        state = LiveState(at=NOW, units={"pick_place_2": UnitStart(**unit)})
+        plant = small_practice()
+        schedule, violations = schedule_orders(
+            plant, start=NOW, state=state, forecasts=(unlikely,), alerted=(key,), time_limit_s=30.0
+        )
+        assert violations == ()
+        return [(m.work_unit, m.failure_mode) for m in schedule.maintenance]
+
+    assert work() == [key]
+    assert work(state=WorkUnitState.REPAIR, failure_mode="bearing") == []
 
 
 def test_an_error_in_a_piece_is_the_error_of_the_plan() -> None:

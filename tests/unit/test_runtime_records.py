@@ -175,8 +175,9 @@ def test_a_plan_comes_back_with_the_line_and_the_forecasts_it_was_made_from(ledg
         calibration="c",
         state=state,
         forecasts=(forecast(),),
+        alerted=(("maker", "wear"),),
     )
-    assert last_plan(ledger) == (state, (forecast(),))
+    assert last_plan(ledger) == (state, (forecast(),), (("maker", "wear"),))
 
 
 def test_an_alert_stands_as_its_newest_event_left_it(ledger: Ledger) -> None:

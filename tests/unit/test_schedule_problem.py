@@ -112,6 +112,26 @@ def test_a_failure_that_is_not_likely_is_no_work(plant: Plant) -> None:
     )
 
 
+def test_an_open_alert_keeps_its_work_when_the_weekend_makes_the_failure_unlikely(
+    plant: Plant,
+) -> None:
+    key = ("pick_place_1", "bearing")
+    friday = bearing(0.1, 0.3, 0.45)
+    (work,) = build_problem(plant, start=LIVE_START, forecasts=[friday], alerted=[key]).maintenance
+    assert (work.work_unit, work.failure_mode) == key
+    assert work.latest_at == LIVE_START + timedelta(hours=6)
+    # Never likely within the curve: any time on it will do.
+    (late,) = build_problem(
+        plant, start=LIVE_START, forecasts=[bearing(0.0, 0.0, 0.1)], alerted=[key]
+    ).maintenance
+    assert late.latest_at == LIVE_START + timedelta(hours=24)
+    feeder = replace(friday, failure_mode="feeder")  # strikes at random
+    found = build_problem(
+        plant, start=LIVE_START, forecasts=[feeder], alerted=[("pick_place_1", "feeder")]
+    )
+    assert found.maintenance == ()
+
+
 def test_work_that_comes_too_late_is_done_at_once_and_a_note_says_so(plant: Plant) -> None:
     # The 20 % were passed 2 h 7 min before the start.
     late = bearing(0.9, 0.95, 0.99, made_at=LIVE_START - timedelta(hours=3))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -98,6 +98,7 @@ def build_problem(
     horizon: timedelta | None = None,
     last_product: str | None = None,
     running: str | None = None,
+    alerted: Collection[tuple[str, str]] = (),
 ) -> ScheduleProblem:
     """State the problem of the open orders on the line as it is.
 
@@ -112,6 +113,8 @@ def build_problem(
         horizon: Leave out orders that are released later than this after ``start``.
         last_product: What the line made last.
         running: Order the line is working on; it stays first if something of it is left.
+        alerted: (unit, failure mode) of open alerts; their work is wanted whatever the newest
+            forecast says (see ``maintenance_tasks``).
 
     Raises:
         DataError: An order's product is not known, or the line never works.
@@ -128,7 +131,7 @@ def build_problem(
     products = sorted({t.product for t in tasks} | ({last_product} if last_product else set()))
     rates = {product: line_rate(plant, product) for product in products}
     setups = {(a, b): change_over_s(plant, a, b) for a in products for b in products}
-    work_s, maintenance, notes = maintenance_tasks(plant, forecasts, start=start)
+    work_s, maintenance, notes = maintenance_tasks(plant, forecasts, start=start, alerted=alerted)
     work_s += _order_work_s(tasks, rates, max(setups.values(), default=0.0))
     last_release = max((t.release_at for t in tasks), default=start)
     closed_s = math.ceil((max(start, last_release) - start).total_seconds())
@@ -147,14 +150,20 @@ def build_problem(
 
 
 def maintenance_tasks(
-    plant: Plant, forecasts: Iterable[FailureForecast], *, start: datetime
+    plant: Plant,
+    forecasts: Iterable[FailureForecast],
+    *,
+    start: datetime,
+    alerted: Collection[tuple[str, str]] = (),
 ) -> tuple[int, tuple[MaintenanceTask, ...], tuple[str, ...]]:
     """Planned work for the failures that are coming.
 
     The forecast of a mode that wears, whose probability within ``maintenance.alert_horizon_h``
-    reaches ``raise_probability``, becomes work (what strikes at random is not put off by work) that ends before the probability passes
-    ``clear_probability``. Work that the line cannot do by then is given the time it needs,
-    the most urgent first, and a note says so.
+    reaches ``raise_probability``, becomes work (what strikes at random is not put off by work) that
+    ends before the probability passes ``clear_probability``. So does one whose alert is open: on a
+    Friday evening the probability falls because nobody works, and the part is as worn as before.
+    Work that the line cannot do by then is given the time it needs, the most urgent first, and a
+    note says so.
 
     Returns:
         Working time of all of it [s], the work, and the notes.
@@ -164,10 +173,13 @@ def maintenance_tasks(
     for forecast in forecasts:
         mode = plant.unit(forecast.work_unit).failure_modes[forecast.failure_mode]
         coming = forecast.probability_within(policy.alert_horizon_h)
-        if not mode.wear or coming < policy.raise_probability:
+        open_alert = (forecast.work_unit, forecast.failure_mode) in alerted
+        if not mode.wear or (coming < policy.raise_probability and not open_alert):
             continue
         duration_s = math.ceil(mode.planned_work_s or mode.repair.mean())
-        safe_h = forecast.quantile_h(policy.clear_probability) or 0.0
+        safe_h = forecast.quantile_h(policy.clear_probability)
+        if safe_h is None:
+            safe_h = forecast.horizon_h[-1]
         latest = _whole_second(forecast.made_at + timedelta(hours=safe_h))
         wanted.append((latest, forecast.work_unit, forecast.failure_mode, duration_s))
     wanted.sort()
