@@ -143,6 +143,9 @@ class LiveSource:
                 await self._session(sink)
             except SourceError as e:
                 self._fails(str(e))
+            except Exception as e:  # one source that breaks must not stop the others
+                logger.exception('source "%s" broke', self.name)
+                self._fails(f'source "{self.name}": {type(e).__name__}: {e}; it is started again')
             if self.subscribed.is_set():
                 pause_s = FIRST_PAUSE_S
             self._connected = False

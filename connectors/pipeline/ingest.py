@@ -215,4 +215,7 @@ class Ingest:
             if chunk.stored is not None:
                 chunk.stored()
         if self._on_batch is not None:
-            self._on_batch(batch)
+            try:
+                self._on_batch(batch)
+            except Exception:  # the batch is stored; who looks on must not stop the next one
+                logger.exception("a listener broke on a batch")

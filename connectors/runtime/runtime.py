@@ -271,12 +271,14 @@ class Runtime:
             pool.shutdown(wait=False, cancel_futures=True)
         for process in multiprocessing.active_children():
             process.terminate()
-        if self._companion is not None:
-            await self._companion.end()
-        if self._historian is not None:
-            await asyncio.to_thread(self._historian.close)
-        if self._ledger is not None:
-            await asyncio.to_thread(self._ledger.close)
+        try:
+            if self._companion is not None:
+                await self._companion.end()
+        finally:
+            if self._historian is not None:
+                await asyncio.to_thread(self._historian.close)
+            if self._ledger is not None:
+                await asyncio.to_thread(self._ledger.close)
 
     def _open_historian(self) -> Historian:
         if self._historian is None:

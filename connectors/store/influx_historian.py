@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 import numpy as np
 import urllib3
@@ -67,7 +67,7 @@ class InfluxHistorian:
         Raises:
             StoreError: The server cannot be reached, or refuses.
         """
-        self._name = f"{url} [{bucket}]"
+        self._name = f"{_without_login(url)} [{bucket}]"
         self._url, self._org, self._bucket = url.rstrip("/"), org, bucket
         self._timeout = urllib3.Timeout(total=timeout_s)
         self._writing = threading.Lock()
@@ -242,6 +242,11 @@ class InfluxHistorian:
         except (urllib3.exceptions.HTTPError, OSError, ValueError, StoreError) as e:
             line = str(e).splitlines()[0] if str(e) else type(e).__name__
             raise StoreError(f"{self._name}: {what}: {line}") from e
+
+
+def _without_login(url: str) -> str:
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
 def _lines(batch: SampleBatch) -> list[str]:
