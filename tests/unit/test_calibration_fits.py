@@ -101,6 +101,11 @@ def test_repair_interval_covers_the_true_mean_about_nine_times_in_ten() -> None:
     assert 0.85 <= inside / 400 <= 0.97
 
 
+def test_a_parameter_that_stood_at_zero_has_a_mean_of_zero() -> None:
+    fit = cycle_mean(np.zeros(6))
+    assert (fit.value, fit.low, fit.high, fit.cv) == (0.0, 0.0, 0.0, 0.0)
+
+
 def test_a_share_covers_the_true_probability_about_nine_times_in_ten() -> None:
     counts = np.random.default_rng(6).binomial(2000, 0.006, 1000)
     fits = [share(int(count), 2000) for count in counts]

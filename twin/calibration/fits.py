@@ -76,9 +76,8 @@ def cycle_mean(durations_s: Floats) -> Fit:
         if correlated:
             wide = float(special.stdtrit(batches - 1, 1.0 - _TAIL))
             half = wide * sd * math.sqrt(inflation / n)
-    return Fit(
-        value=mean, low=mean - half, high=mean + half, cv=sd / abs(mean), correlated=correlated
-    )
+    cv = sd / abs(mean) if mean else 0.0
+    return Fit(value=mean, low=mean - half, high=mean + half, cv=cv, correlated=correlated)
 
 
 def life_mean(
