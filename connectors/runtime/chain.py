@@ -111,7 +111,7 @@ class Chain:
                     self._pace.calibrate_every if done else _HOLD_UP
                 )
             if self._now() >= due["learning"]:
-                done = await self._attempt("forecast", self._learn)
+                done = await self._attempt("forecast", self._learn, last=False)
                 due["learning"] = self._now() + (self._pace.learn_every if done else _HOLD_UP)
             if self._now() >= due["forecast"] and self._board.model is not None:
                 await self._attempt("forecast", self._forecast)
@@ -130,7 +130,8 @@ class Chain:
                 due = self._now() + every
             await asyncio.sleep(0.1)
 
-    async def _attempt(self, name: str, step: Callable[[], Any]) -> bool:
+    async def _attempt(self, name: str, step: Callable[[], Any], *, last: bool = True) -> bool:
+        """Run a step; True when it was done. Not the ``last`` of its name: it stays running."""
         before = self._board.steps[name]
         self._board.step(name, Step(state="running", at=before.at, took_s=before.took_s))
         begun = time.monotonic()
@@ -144,7 +145,8 @@ class Chain:
             logger.exception("%s broke", name)
             self._finish(name, "failed", begun, f"{type(e).__name__}: {e}")
             return False
-        self._finish(name, "done", begun, detail)
+        if last:
+            self._finish(name, "done", begun, detail)
         return True
 
     def _finish(self, name: str, state: Any, begun: float, detail: str) -> None:
@@ -242,35 +244,28 @@ class Chain:
                 executor=self._pool,
                 pieces=4,
             )
+            _refuse(plan)
+            schedule = documents.schedule_document(plan.schedule, plan.violations, as_of=plan.start)
+            proposals = documents.proposals_document(plan.proposals, decisions)
+            await asyncio.to_thread(
+                record_plan,
+                self._ledger,
+                schedule,
+                proposals,
+                at=as_of,
+                calibration=calibrated.version,
+                state=state,
+                forecasts=forecasts,
+                alerted=alerted,
+            )
         except Exception as e:
             self._finish("demand", "failed", begun, str(e))
             raise
-        if plan.violations:
-            refused = f"the checker refuses the schedule: {'; '.join(plan.violations)}"
-            self._finish("demand", "failed", begun, refused)
-            raise DataError(refused)
         self._board.plan = plan
-        schedule, proposals = self._desk.schedule(), self._desk.proposals()
-        await asyncio.to_thread(
-            record_plan,
-            self._ledger,
-            schedule,
-            proposals,
-            at=as_of,
-            calibration=calibrated.version,
-            state=state,
-            forecasts=forecasts,
-            alerted=alerted,
-        )
-        self._hub.publish("proposals", proposals)
+        self._hub.publish("proposals", self._desk.proposals())
         self._hub.publish("alerts", self._desk.alerts(None))
-        demand = documents.demand_document(self._plant, plan, as_of=as_of)
-        self._finish(
-            "demand",
-            "done",
-            begun,
-            f"{len(demand['items'])} items, {len(plan.proposals)} proposals",
-        )
+        items, proposed = len(plan.demand.items), len(plan.proposals)
+        self._finish("demand", "done", begun, f"{items} items, {proposed} proposals")
         return f"{schedule['status']}, {len(schedule['entries'])} orders, gap {schedule['gap']:.1%}"
 
     async def _stands(self, plant: Plant, as_of: datetime) -> LiveState:
@@ -306,6 +301,16 @@ def live_since(plant: Plant, done: Collection[str], as_of: datetime) -> datetime
     """
     open_from = (o.release_at for o in plant.orders.values() if o.order_id not in done)
     return min((as_of, *open_from)) - _LIVE_WINDOW
+
+
+def _refuse(plan: jobs.Plan) -> None:
+    """Refuse a plan that the independent checker does not accept.
+
+    Raises:
+        DataError: What the checker found.
+    """
+    if plan.violations:
+        raise DataError(f"the checker refuses the schedule: {'; '.join(plan.violations)}")
 
 
 _COUNTS = (

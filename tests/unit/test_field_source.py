@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
-from connectors.field.source import LiveSource, Sink
+from connectors.field.source import LiveSource, Readings, Sink
 from twin.plant import SourceKind
 
 
@@ -29,7 +30,9 @@ def test_a_source_that_breaks_says_so_and_is_started_again() -> None:
         async def pause(_: float) -> None:
             said.append(source.health().error)
 
-        async def sink(*_: object) -> None:
+        async def sink(
+            readings: Readings, stored: Callable[[], None] | None = None, hurry: bool = False
+        ) -> None:
             raise AssertionError("nothing was sent")
 
         source = Brittle("m", SourceKind.OPCUA, "opc.tcp://127.0.0.1:1", ["a"], pause)
