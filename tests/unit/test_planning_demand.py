@@ -159,6 +159,14 @@ def test_shift_buckets_count_from_midnight(plant: Plant) -> None:
     assert buckets.index(LIVE_START + timedelta(days=9)) == len(buckets)
 
 
+def test_no_bucket_is_empty_in_the_night_of_summer_time() -> None:
+    """The hour from 02:00 is not there: 01:00 is followed by 03:00, an hour later."""
+    start = datetime(2026, 3, 28, 23, tzinfo=UTC)  # midnight in Berlin
+    buckets = Buckets.covering(start, 4 * 3600, bucket_h=1, timezone="Europe/Berlin")
+    hour = timedelta(hours=1)
+    assert list(buckets.edges) == [start + i * hour for i in range(5)]
+
+
 def test_a_quantile_is_a_value_that_occurred() -> None:
     twenty = np.arange(1.0, 21.0)[:, None]
     assert [quantile(twenty, q)[0] for q in (0.1, 0.5, 0.9, 1.0)] == [2.0, 10.0, 18.0, 20.0]

@@ -49,7 +49,9 @@ class Buckets:
         edges, step = [day.astimezone(UTC)], timedelta(hours=bucket_h)
         while edges[-1] < end:
             day += step  # by the clock on the wall: arithmetic inside one zone
-            edges.append(day.astimezone(UTC))
+            edge = day.astimezone(UTC)
+            if edge > edges[-1]:  # an hour that summer time leaves out is no bucket
+                edges.append(edge)
         first = max(i for i, edge in enumerate(edges) if edge <= start)
         return cls(tuple(edges[first:]))
 
