@@ -245,17 +245,16 @@ def with_history(data: Path, history: Path) -> Path:
 
 
 @contextlib.contextmanager
-def practice_plant(folder: Path, history: Path, *more: str) -> Iterator[Mapping[str, Any]]:
+def practice_plant(
+    folder: Path, history: Path, *more: str, embedded: bool = True
+) -> Iterator[Mapping[str, Any]]:
     """The live practice plant on its own, with what it says when it is ready."""
-    command = [sys.executable, "-m", "simulators", "run", "--embedded-broker", "--no-hold"]
-    command += [
-        "--history-cache",
-        str(history / "state"),
-        "--sent",
-        str(folder / "sent.csv"),
-        *more,
-    ]
+    command = [sys.executable, "-m", "simulators", "run", "--no-hold", *more]
+    command += ["--history-cache", str(history / "state"), "--sent", str(folder / "sent.csv")]
+    command += ["--embedded-broker"] if embedded else []
     with Product(folder, command=command) as plant:
         assert plant.process.stdout is not None
-        yield json.loads(plant.process.stdout.readline())
+        said = plant.process.stdout.readline()
+        assert said, plant.errors
+        yield json.loads(said)
         plant.stop()
