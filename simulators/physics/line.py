@@ -253,14 +253,8 @@ class Line:
     def _setup_s(self, m: Machine, part: Part) -> float:
         if m.order == part.order or not m.order:
             return 0.0
-        setup = self.plant.work_units[m.name].setup
-        products = self.plant.products
-        if m.product == part.product:
-            nominal = setup.same_product_s
-        elif products[m.product].family == products[part.product].family:
-            nominal = setup.same_family_s
-        else:
-            nominal = setup.other_family_s
+        distance = self.plant.setup_distance(m.product, part.product)
+        nominal = self.plant.work_units[m.name].setup.seconds(distance)
         if not nominal:
             return 0.0
         return (

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from twin.errors import FileFaults, NotFoundError
-from twin.plant import SignalId, load_plant, plant_schema
+from twin.plant import Product, SignalId, load_plant, plant_schema
 
 EXAMPLE = Path(__file__).parents[2] / "simulators" / "practice"
 
@@ -69,6 +69,18 @@ def test_neighbours_of_a_unit() -> None:
     assert plant.downstream("packing") == []
     with pytest.raises(NotFoundError, match=r'no work unit "oven"; known are printer, spi'):
         plant.unit("oven")
+
+
+def test_setup_is_by_how_far_the_next_product_is_from_the_last() -> None:
+    plant = load_plant(EXAMPLE / "plant.toml")
+    products = {**plant.products, "FG-DRV48": Product(family="drive")}
+    plant = plant.model_copy(update={"products": products})
+    setup = plant.unit("printer").setup
+    following = ("FG-DRV24", "FG-DRV48", "FG-GW10")
+    found = [setup.seconds(plant.setup_distance("FG-DRV24", f)) for f in following]
+    assert found == [120, 300, 900]
+    with pytest.raises(NotFoundError, match="NO-SUCH"):
+        plant.setup_distance("FG-DRV24", "NO-SUCH")
 
 
 def test_instants_of_tables_keep_their_offset() -> None:

@@ -15,7 +15,7 @@ from twin.calibration.fits import (
     life_mean,
     lognormal_mean,
 )
-from twin.calibration.history import SetupSpell, UnitHistory, mode_ages, setup_spells
+from twin.calibration.history import UnitHistory, mode_ages, setup_spells
 from twin.calibration.result import Estimate
 from twin.plant.equipment import Setup
 from twin.plant.laws import Constant, Exponential, Gamma, Law, Lognormal, Weibull
@@ -90,9 +90,11 @@ def setups(plant: Plant, history: UnitHistory, index: SignalIndex, findings: Fin
     nominal = plant.unit(history.unit).setup
     seen: dict[str, list[float]] = {field: [] for field in type(nominal).model_fields}
     for spell in setup_spells(plant, history, index):
-        kind = _setup_kind(plant, spell)
-        if kind is not None and spell.duration_s > 0.0:
-            seen[kind].append(spell.duration_s)
+        known = {spell.from_product, spell.to_product} <= plant.products.keys()
+        if known and spell.duration_s > 0.0:
+            seen[plant.setup_distance(spell.from_product, spell.to_product)].append(
+                spell.duration_s
+            )
     values: dict[str, float] = nominal.model_dump()
     for kind, durations in seen.items():
         name = f"{history.unit}.setup.{kind.removesuffix('_s')}.mean_s"
@@ -136,15 +138,6 @@ def _cycle_law(nominal: Law, fit: Fit) -> Law:
     if isinstance(nominal, Gamma):
         return Gamma(mean_s=fit.value, cv=fit.cv)
     return Lognormal(mean_s=fit.value, cv=fit.cv)
-
-
-def _setup_kind(plant: Plant, spell: SetupSpell) -> str | None:
-    before, after = plant.products.get(spell.from_product), plant.products.get(spell.to_product)
-    if before is None or after is None:
-        return None
-    if spell.from_product == spell.to_product:
-        return "same_product_s"
-    return "same_family_s" if before.family == after.family else "other_family_s"
 
 
 def _life(

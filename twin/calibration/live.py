@@ -170,10 +170,7 @@ def _remaining_s(plant: Plant, history: UnitHistory, now: _Now) -> float:
 def _planned_setup_s(plant: Plant, history: UnitHistory, product: str) -> float:
     setup = plant.unit(history.unit).setup
     last = history.parts.product[-1] if len(history.parts) else None
-    if last not in plant.products or last == product:
-        return setup.same_product_s
-    same = plant.products[last].family == plant.products[product].family
-    return setup.same_family_s if same else setup.other_family_s
+    return setup.seconds(plant.setup_distance(last if last in plant.products else product, product))
 
 
 def _rest_s(law: Law, done_s: float) -> float:

@@ -156,14 +156,10 @@ def _sources(plant: Plant, name: str) -> list[str]:
 
 
 def _setups(plant: Plant, unit: WorkUnit) -> tuple[tuple[float, ...], ...]:
-    def seconds(last: str, following: str) -> float:
-        if last == following:
-            return unit.setup.same_product_s
-        if plant.products[last].family == plant.products[following].family:
-            return unit.setup.same_family_s
-        return unit.setup.other_family_s
-
-    return tuple(tuple(seconds(a, b) for b in plant.products) for a in plant.products)
+    return tuple(
+        tuple(unit.setup.seconds(plant.setup_distance(a, b)) for b in plant.products)
+        for a in plant.products
+    )
 
 
 def _defect_probability(unit: WorkUnit) -> float:

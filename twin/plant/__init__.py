@@ -7,6 +7,7 @@ from twin.plant.equipment import (
     Power,
     ProcessParameter,
     Setup,
+    SetupDistance,
     StorageZone,
     WorkUnit,
 )
@@ -68,6 +69,7 @@ __all__ = [
     "Product",
     "PurchaseOrder",
     "Setup",
+    "SetupDistance",
     "Signal",
     "SignalId",
     "SignalRole",

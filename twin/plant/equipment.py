@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -18,11 +18,16 @@ __all__ = [
     "Power",
     "ProcessParameter",
     "Setup",
+    "SetupDistance",
     "StorageZone",
     "WorkUnit",
 ]
 
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+SetupDistance = Literal["same_product_s", "same_family_s", "other_family_s"]
+"""How far the next product is from the last one: the field of `Setup` that holds."""
 
 
 class Setup(Frozen):
@@ -32,6 +37,11 @@ class Setup(Frozen):
     """Between two orders of one product."""
     same_family_s: Annotated[float, Field(ge=0.0)] = 0.0
     other_family_s: Annotated[float, Field(ge=0.0)] = 0.0
+
+    def seconds(self, distance: SetupDistance) -> float:
+        """Change-over time over this distance. [s]"""
+        found: float = getattr(self, distance)
+        return found
 
 
 class ProcessParameter(Frozen):

@@ -9,7 +9,7 @@ from pydantic import Field
 from twin.errors import NotFoundError
 from twin.plant.base import Frozen
 from twin.plant.calendars import Calendar
-from twin.plant.equipment import StorageZone, WorkUnit
+from twin.plant.equipment import SetupDistance, StorageZone, WorkUnit
 from twin.plant.material import (
     BillOfMaterialLine,
     JobOrder,
@@ -127,6 +127,21 @@ class Plant(Frozen):
     def downstream(self, work_unit: str) -> list[str]:
         """Storage zones that this unit feeds."""
         return [z for z, zone in self.storage_zones.items() if zone.upstream == work_unit]
+
+    def setup_distance(self, last: str, following: str) -> SetupDistance:
+        """How far a product is from the one before it; every `Setup` has a time for it.
+
+        Raises:
+            NotFoundError: No such product; the message lists the known ones.
+        """
+        for product in (last, following):
+            if product not in self.products:
+                known = ", ".join(self.products)
+                raise NotFoundError(f'no product "{product}"; known are {known}')
+        if last == following:
+            return "same_product_s"
+        same = self.products[last].family == self.products[following].family
+        return "same_family_s" if same else "other_family_s"
 
     def unit(self, work_unit: str) -> WorkUnit:
         """The work unit of this name.

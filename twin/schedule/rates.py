@@ -67,17 +67,10 @@ def change_over_s(plant: Plant, last: str, following: str) -> float:
     the longest change-over.
 
     Raises:
-        DataError: A product is not known.
+        NotFoundError: No such product.
     """
-    for product in (last, following):
-        if product not in plant.products:
-            raise DataError(f'no product "{product}" to change over')
-    setups = [unit.setup for unit in plant.work_units.values()]
-    if last == following:
-        return max(setup.same_product_s for setup in setups)
-    if plant.products[last].family == plant.products[following].family:
-        return max(setup.same_family_s for setup in setups)
-    return max(setup.other_family_s for setup in setups)
+    distance = plant.setup_distance(last, following)
+    return max(unit.setup.seconds(distance) for unit in plant.work_units.values())
 
 
 def _pace(
