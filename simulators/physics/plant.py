@@ -180,17 +180,27 @@ class PracticePlant:
 
     def _account(self, i: int, m: Machine, now: float) -> None:
         """Book the time and the energy of the state that has just ended."""
-        before = next((s for s, code in self._codes[i][0].items() if code == m.shown[0]), None)
-        seconds = now - self._since[i]
+        spent = self._spent(i, m, now)
         self._since[i] = now
-        if before is None:
-            return
+        if spent is not None:
+            self.line.accounts.spent(m.name, *spent)
+
+    def unbooked(self, i: int) -> tuple[str, float, float] | None:
+        """State, time [s] and energy [J] of the stretch that a machine is in, which no account has yet."""
+        return self._spent(i, self.line.machines[i], self.line.now)
+
+    def _spent(self, i: int, m: Machine, now: float) -> tuple[str, float, float] | None:
+        shown = m.shown[0] if m.shown else None
+        state = next((s for s, code in self._codes[i][0].items() if code == shown), None)
+        if state is None:
+            return None
         watts = {
             WorkUnitState.OFF: self._power[i].off_w,
             WorkUnitState.PRODUCTION: self._power[i].production_w,
         }
-        watt = watts.get(before, self._power[i].idle_w) * m.truth.power_factor
-        self.line.accounts.spent(m.name, before.value, seconds, watt * seconds)
+        watt = watts.get(state, self._power[i].idle_w) * m.truth.power_factor
+        seconds = now - self._since[i]
+        return state.value, seconds, watt * seconds
 
     def _shift_edges(self) -> list[tuple[float, int, bool]]:
         edges: list[tuple[float, int, bool]] = []

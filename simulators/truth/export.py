@@ -183,15 +183,22 @@ def _parts(plant: PracticePlant) -> dict[str, int]:
 
 
 def _units(plant: PracticePlant) -> dict[str, Any]:
+    """By unit; times and energy up to now, the stretch that is not over included."""
     accounts = plant.line.accounts
-    return {
-        m.name: {
+    found: dict[str, Any] = {}
+    for i, m in enumerate(plant.line.machines):
+        state_s = dict(accounts.state_s.get(m.name, {}))
+        energy_j = accounts.energy_j.get(m.name, 0.0)
+        if (open_stretch := plant.unbooked(i)) is not None:
+            state, seconds, joules = open_stretch
+            state_s[state] = state_s.get(state, 0.0) + seconds
+            energy_j += joules
+        found[m.name] = {
             "good_count": m.good,
             "reject_count": m.bad,
-            "operated_s": m.operated_s,
-            "state_s": accounts.state_s.get(m.name, {}),
-            "energy_kwh": accounts.energy_j.get(m.name, 0.0) / 3.6e6,
+            "operated_s": m.operated_s + plant.line.elapsed(i),
+            "state_s": state_s,
+            "energy_kwh": energy_j / 3.6e6,
             "setup_factor": m.truth.setup_factor,
         }
-        for m in plant.line.machines
-    }
+    return found

@@ -51,6 +51,14 @@ def test_counters_and_parts_of_the_truth_are_those_that_were_said(
     assert parts["scrapped"] == sum(float(r or 0) for r in rejects)
 
 
+def test_states_of_a_unit_fill_its_time_also_the_one_that_is_not_over(
+    truth: dict[str, Any],
+) -> None:
+    for unit, account in truth["units"].items():
+        assert sum(account["state_s"].values()) == pytest.approx(60 * 3600), unit
+        assert account["state_s"]["production"] == pytest.approx(account["operated_s"]), unit
+
+
 def test_true_mean_cycle_is_near_what_was_drawn_and_counts_every_part(
     truth: dict[str, Any],
 ) -> None:
