@@ -18,7 +18,6 @@ from maintenance.features.lives import (
     Service,
     advance,
     begin,
-    refuse_look_ahead,
 )
 from maintenance.features.table import (
     BASELINE_H,
@@ -30,10 +29,9 @@ from maintenance.features.table import (
 )
 from maintenance.models.exposure import operating_ahead_h, utilisation, working_ahead_h
 from maintenance.models.hazard import FEATURES, HazardModel, evidence, fit, probability
-from maintenance.models.law import residual_probability
 from twin.errors import DataError
-from twin.plant import FailureForecast, Plant
-from twin.telemetry import SampleBatch, from_us, to_us
+from twin.plant import FailureForecast, Plant, residual_probability
+from twin.telemetry import SampleBatch, from_us, refuse_look_ahead, to_us
 
 __all__ = [
     "HORIZON_H",
@@ -226,8 +224,8 @@ def _forecast(
             why = evidence(model.hazard, row)[0]
     if chance is None:
         law = plant.work_units[unit].failure_modes[mode].time_to_failure
-        age_h = life.age_h if life.ended_us is None else 0.0
-        chance, said = residual_probability(law, age_h, ahead_h), f"law-{law.law}"
+        age_s = life.age_h * 3600.0 if life.ended_us is None else 0.0
+        chance, said = residual_probability(law, age_s, ahead_h * 3600.0), f"law-{law.law}"
         why = {"operating_age": 1.0}
     rising = np.maximum.accumulate(np.clip(chance, 0.0, 1.0))
     return FailureForecast(

@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maintenance.features.timeline import FaultRun, Timeline, fault_runs, timeline
-from twin.errors import LookAheadError
 from twin.plant import Plant, SignalRole
 from twin.telemetry import SampleBatch, from_us, to_us
 from twin.telemetry.states import SignalIndex
@@ -31,7 +30,6 @@ __all__ = [
     "advance",
     "begin",
     "condition_signals",
-    "refuse_look_ahead",
 ]
 
 BIN_H = 0.25
@@ -127,20 +125,6 @@ def condition_signals(plant: Plant, unit: str, mode: str) -> tuple[str, ...]:
         for name, signal in work_unit.signals.items()
         if signal.role is SignalRole.CONDITION and mode in signal.failure_modes
     )
-
-
-def refuse_look_ahead(batch: SampleBatch, as_of: datetime) -> None:
-    """Refuse rows that were not yet available.
-
-    Raises:
-        LookAheadError: A row became available after ``as_of``.
-    """
-    late = int((batch.available_us > to_us(as_of)).sum())
-    if late:
-        raise LookAheadError(
-            f"{late} of {len(batch)} samples became available after {as_of.isoformat()}; "
-            "read the historian with as_of"
-        )
 
 
 def begin(plant: Plant, start: datetime) -> LifeMemory:

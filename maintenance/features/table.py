@@ -16,10 +16,9 @@ from maintenance.features.lives import (
     advance,
     begin,
     condition_signals,
-    refuse_look_ahead,
 )
 from twin.plant import Plant
-from twin.telemetry import SampleBatch
+from twin.telemetry import SampleBatch, refuse_look_ahead
 
 __all__ = [
     "BASELINE_H",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,13 @@ from numpy.typing import NDArray
 
 from twin.plant import Plant, SignalRole, WorkUnitState
 from twin.telemetry import Quality, SampleBatch, from_us
-from twin.telemetry.states import SignalIndex, role_signal, state_intervals
+from twin.telemetry.states import (
+    FaultSpell,
+    SignalIndex,
+    fault_spells,
+    role_signal,
+    state_intervals,
+)
 
 __all__ = ["FaultRun", "Timeline", "fault_runs", "timeline"]
 
@@ -31,9 +38,8 @@ class Timeline:
     """Spans of production. [us], shape (n, 2)"""
     down: NDArray[np.int64]
     """Spans in which the unit was down or under repair. [us], shape (n, 2)"""
-    fault_us: NDArray[np.int64]
-    fault: NDArray[np.object_]
-    """Failure mode from each ``fault_us`` on; "" for none."""
+    faults: Sequence[FaultSpell]
+    """How long each fault stood."""
     index: SignalIndex
     tail: SampleBatch
     """Last row of each status signal up to the end."""
@@ -68,14 +74,13 @@ def timeline(
     """Read one unit over ``(start, end]``; ``tail`` says what was true before."""
     told = _told(plant, unit, tail, index, end_us)
     production, down = _spans(plant, unit, told, start_us, end_us)
-    fault_us, fault = _faults(plant, unit, told)
+    signal = role_signal(plant, unit, SignalRole.FAULT)
     return Timeline(
         start_us=start_us,
         end_us=end_us,
         production=production,
         down=down,
-        fault_us=fault_us,
-        fault=fault,
+        faults=fault_spells(SignalIndex(told).of(signal[0] if signal else None)),
         index=index,
         tail=_last_rows(told),
     )
@@ -84,15 +89,11 @@ def timeline(
 def fault_runs(line: Timeline) -> list[FaultRun]:
     """Outages by failure mode, in order."""
     runs: list[FaultRun] = []
-    for i, mode in enumerate(line.fault):
-        if not mode:
-            continue
-        off = int(line.fault_us[i + 1]) if i + 1 < len(line.fault) else None
+    for mode, since, off in line.faults:
         last = line.end_us if off is None else off
-        overlap = (line.down[:, 0] < last) & (line.down[:, 1] > line.fault_us[i])
+        overlap = (line.down[:, 0] < last) & (line.down[:, 1] > since)
         first = int(line.down[np.argmax(overlap), 0]) if overlap.any() else None
-        down = None if first is None else max(first, int(line.fault_us[i]))
-        runs.append((str(mode), down, off))
+        runs.append((mode, None if first is None else max(first, since), off))
     return runs
 
 
@@ -134,14 +135,3 @@ def _spans(
     spans = np.stack((found.start_us, found.end_us), axis=1).astype(np.int64).reshape(-1, 2)
     down = found.is_in(WorkUnitState.DOWN, WorkUnitState.REPAIR)
     return spans[found.is_in(WorkUnitState.PRODUCTION)], spans[down]
-
-
-def _faults(
-    plant: Plant, unit: str, told: SampleBatch
-) -> tuple[NDArray[np.int64], NDArray[np.object_]]:
-    """Changes of the fault text: instants [us] and the mode from each on."""
-    signal = role_signal(plant, unit, SignalRole.FAULT)
-    rows = SignalIndex(told).of(signal[0]) if signal else SampleBatch.empty()
-    text = np.array([t or "" for t in rows.text], np.object_)
-    changed = np.flatnonzero(np.concatenate(([True], text[1:] != text[:-1]))[: len(text)])
-    return rows.measured_us[changed], text[changed]

@@ -13,8 +13,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 
 from maintenance.features.table import FeatureTable
 from maintenance.models.hazard import HazardModel, fit, probability
-from maintenance.models.law import residual_probability
-from twin.plant import Plant
+from twin.plant import Plant, residual_probability
 
 __all__ = ["WearClassifier"]
 
@@ -56,7 +55,9 @@ class WearClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         for i in np.flatnonzero(np.isnan(chance)):
             unit, mode = rows.work_unit[i], rows.failure_mode[i]
             law = self.plant.work_units[unit].failure_modes[mode].time_to_failure
-            chance[i] = residual_probability(law, float(rows.age_h[i]), ahead_h[i])[0]
+            chance[i] = residual_probability(
+                law, float(rows.age_h[i]) * 3600.0, ahead_h[i] * 3600.0
+            )[0]
         chance = np.clip(chance, 0.0, 1.0)
         return np.stack((1.0 - chance, chance), axis=1)
 

@@ -17,9 +17,8 @@ from threadpoolctl import threadpool_limits
 
 from maintenance.features.lives import ModeKey
 from maintenance.features.table import FeatureTable
-from maintenance.models.law import median_residual_h
 from maintenance.models.wear import SignalScale, Wear, learn_scales, wear
-from twin.plant import Law, Plant
+from twin.plant import Law, Plant, residual_s
 
 __all__ = ["FEATURES", "MIN_FAILURES", "HazardModel", "evidence", "fit", "probability"]
 
@@ -144,7 +143,8 @@ def _design(laws: Mapping[ModeKey, Law], table: FeatureTable, worn: Wear) -> Flo
     for (unit, mode), law in laws.items():
         rows = np.flatnonzero((table.work_unit == unit) & (table.failure_mode == mode))
         nominal_h[rows] = law.mean() / 3600.0
-        law_h[rows] = median_residual_h(law, table.age_h[rows])
+        ages_s = table.age_h[rows] * 3600.0
+        law_h[rows] = [residual_s(law, float(age), 0.5) / 3600.0 for age in ages_s]
     progress = np.clip(worn.progress, -0.2, 1.5)
     left = np.maximum(1.0 - progress, 0.02)
     steep_6h, steep_12h = (np.maximum(worn.slope[:, w], 1e-6) for w in (1, 2))

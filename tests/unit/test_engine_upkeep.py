@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 import pytest
-from scipy import stats
 
 from tests.engine_lab import START, constant, exponential, job, later, plant, unit
 from twin.engine import EventTrace, LiveState, PlannedMaintenance, UnitStart, simulate
-from twin.engine.lives import residual_s
 from twin.plant import (
-    Exponential,
     FailureForecast,
-    Gamma,
-    Law,
     Plant,
-    Uniform,
-    Weibull,
     WorkUnitState,
 )
 
@@ -187,25 +179,3 @@ def test_an_older_part_fails_sooner() -> None:
     )
     run = simulate(line, start=START, horizon_s=999, state=state, trace=True)
     assert events(run.trace, "failure") == pytest.approx([100.0])
-
-
-@pytest.mark.parametrize(
-    ("law", "known"),
-    [
-        (Weibull(mean_s=100.0, shape=3.0), stats.weibull_min(3.0, scale=100 / math.gamma(4 / 3))),
-        (Exponential(mean_s=100.0), stats.expon(scale=100.0)),
-        (Gamma(mean_s=100.0, cv=0.5), stats.gamma(4.0, scale=25.0)),
-    ],
-    ids=["weibull", "exponential", "gamma"],
-)
-def test_the_life_left_at_an_age_is_the_conditional_law_of_scipy(
-    law: Law, known: stats.rv_continuous
-) -> None:
-    for age in (0.0, 40.0, 150.0):
-        for u in (0.05, 0.5, 0.95):
-            exact = float(known.isf(known.sf(age) * (1 - u))) - age
-            assert residual_s(law, age, u) == pytest.approx(exact, rel=1e-6)
-
-
-def test_a_life_that_should_have_ended_ends_at_once() -> None:
-    assert residual_s(Uniform(low_s=1.0, high_s=2.0), 5.0, 0.5) == 0.0

@@ -12,16 +12,18 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
 
 from maintenance.features.lives import Service, advance, begin
 from maintenance.features.table import FeatureTable, feature_table
 from maintenance.forecast import HORIZON_H, Model, assess, carry_forward, forecast_failures, train
 from maintenance.models.exposure import steady_horizon_h, utilisation, working_ahead_h
 from maintenance.models.hazard import HazardModel, fit, probability
-from maintenance.models.law import law_cdf, residual_probability
 from twin.errors import DataError, LookAheadError
-from twin.plant import Exponential, FailureForecast, Lognormal, Plant, Weibull, load_plant
+from twin.plant import (
+    FailureForecast,
+    Plant,
+    load_plant,
+)
 from twin.telemetry import Sample, SampleBatch, to_us
 
 PLANT = load_plant(Path(__file__).parents[2] / "simulators" / "practice" / "plant.toml")
@@ -182,7 +184,7 @@ def test_features_do_not_change_when_the_future_does(history: SampleBatch) -> No
 
 def test_reading_past_as_of_is_refused(history: SampleBatch, model: Model) -> None:
     early = END - timedelta(days=4)
-    with pytest.raises(LookAheadError, match="read the historian with as_of"):
+    with pytest.raises(LookAheadError, match="read the history with as_of"):
         train(PLANT, history, as_of=early)
     with pytest.raises(LookAheadError):
         feature_table(PLANT, history, start=MONDAY, as_of=early)
@@ -309,23 +311,6 @@ def test_the_same_history_trains_the_same_model_and_it_can_travel(
     assert one == forecast_failures(PLANT, again, history, as_of=at)
     assert all(f.horizon_h == HORIZON_H for f in one)
     assert len(ForkingPickler.dumps(model)) < 1_000_000
-
-
-def test_conditional_law_agrees_with_its_closed_form() -> None:
-    law = Weibull(mean_s=180_000, shape=4)
-    frozen = stats.weibull_min(4, scale=50.0 / math.gamma(1.25))
-    ahead = np.array([1.0, 8.0, 30.0])
-    wanted = 1.0 - frozen.sf(40.0 + ahead) / frozen.sf(40.0)
-    np.testing.assert_allclose(residual_probability(law, 40.0, ahead), wanted, rtol=1e-9)
-
-
-def test_law_without_a_formula_is_inverted() -> None:
-    s = math.sqrt(math.log1p(0.25))
-    frozen = stats.lognorm(s, scale=10.0 * math.exp(-s * s / 2))
-    hours = np.array([2.0, 10.0, 25.0])
-    found = law_cdf(Lognormal(mean_s=36_000, cv=0.5), hours)
-    np.testing.assert_allclose(found, frozen.cdf(hours), rtol=1e-7)
-    assert law_cdf(Exponential(mean_s=3600), np.array([0.0]))[0] == 0.0
 
 
 def test_friday_evening_holds_no_work_until_monday() -> None:

@@ -21,6 +21,9 @@ from twin.plant import (
     Triangular,
     Uniform,
     Weibull,
+    probability_by,
+    residual_probability,
+    residual_s,
 )
 
 EMPIRICAL = Empirical(quantiles_s=(2.0, 3.0, 3.0, 7.0))
@@ -114,3 +117,54 @@ def test_a_law_reads_back_what_it_writes(law: Law) -> None:
 def test_a_law_that_cannot_be_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         TypeAdapter(Law).validate_python(wrong)
+
+
+@pytest.mark.parametrize(
+    ("law", "known"),
+    [
+        (Weibull(mean_s=100.0, shape=3.0), stats.weibull_min(3.0, scale=100 / math.gamma(4 / 3))),
+        (Exponential(mean_s=100.0), stats.expon(scale=100.0)),
+        (Gamma(mean_s=100.0, cv=0.5), stats.gamma(4.0, scale=25.0)),
+    ],
+    ids=["weibull", "exponential", "gamma"],
+)
+def test_the_life_left_at_an_age_is_the_conditional_law_of_scipy(
+    law: Law, known: stats.rv_continuous
+) -> None:
+    for age in (0.0, 40.0, 150.0):
+        for u in (0.05, 0.5, 0.95):
+            exact = float(known.isf(known.sf(age) * (1 - u))) - age
+            assert residual_s(law, age, u) == pytest.approx(exact, rel=1e-6)
+
+
+def test_a_life_that_should_have_ended_ends_at_once() -> None:
+    assert residual_s(Uniform(low_s=1.0, high_s=2.0), 5.0, 0.5) == 0.0
+
+
+def test_the_chance_of_failing_ahead_is_that_of_those_who_reached_the_age() -> None:
+    known = stats.weibull_min(4, scale=50.0 / math.gamma(1.25))
+    ahead = np.array([1.0, 8.0, 30.0])
+    wanted = 1.0 - known.sf(40.0 + ahead) / known.sf(40.0)
+    found = residual_probability(Weibull(mean_s=50.0, shape=4.0), 40.0, ahead)
+    np.testing.assert_allclose(found, wanted, rtol=1e-9)
+
+
+@pytest.mark.parametrize(("law", "known"), SAME_IN_SCIPY, ids=lambda x: getattr(x, "law", ""))
+def test_the_chance_of_a_failure_by_an_age_is_that_of_scipy(
+    law: Law, known: stats.rv_continuous
+) -> None:
+    ages = np.array([[0.0, 0.5, 2.0], [4.0, 5.5, 9.0]])
+    np.testing.assert_allclose(probability_by(law, ages), known.cdf(ages), rtol=1e-7, atol=1e-12)
+
+
+def test_an_age_that_cannot_be_is_a_failure_due_at_once() -> None:
+    law = Uniform(low_s=1.0, high_s=2.0)
+    assert probability_by(law, np.array([0.5, 5.0])).tolist() == [0.0, 1.0]
+    assert residual_probability(law, 5.0, np.array([0.0, 1.0])).tolist() == [0.0, 1.0]
+
+
+@pytest.mark.parametrize("law", [law for law, _ in SAME_IN_SCIPY], ids=lambda law: law.law)
+def test_the_life_left_is_the_inverse_of_the_chance_of_failing_ahead(law: Law) -> None:
+    for u in (0.1, 0.5, 0.9):
+        left = residual_s(law, 2.0, u)
+        assert residual_probability(law, 2.0, np.array([left]))[0] == pytest.approx(u, abs=1e-6)

@@ -9,12 +9,12 @@ from twin.calibration.defects import defect_responses
 from twin.calibration.history import read_history
 from twin.calibration.laws import Findings, crew_wait, cycle_times, failures, setups
 from twin.calibration.result import CalibratedPlant, version_of
-from twin.errors import DataError, LookAheadError
+from twin.errors import DataError
 from twin.plant.model import Plant
-from twin.telemetry.samples import SampleBatch, from_us, to_us
+from twin.telemetry.samples import SampleBatch, refuse_look_ahead, to_us
 from twin.telemetry.states import SignalIndex
 
-__all__ = ["calibrate", "refuse_look_ahead"]
+__all__ = ["calibrate"]
 
 
 def calibrate(
@@ -65,21 +65,6 @@ def calibrate(
         version=version_of(fitted, window_start, as_of, estimates),
         notes=tuple(note for f in found.values() for note in f.notes),
     )
-
-
-def refuse_look_ahead(batch: SampleBatch, as_of: datetime) -> None:
-    """Raise when a batch holds what was not yet known.
-
-    Raises:
-        LookAheadError: A sample became available after ``as_of``.
-    """
-    late = batch.available_us > to_us(as_of)
-    if late.any():
-        newest = from_us(int(batch.available_us.max()))
-        raise LookAheadError(
-            f"{int(late.sum())} samples became available after {as_of.isoformat()}, the last at "
-            f"{newest.isoformat()}; read the history with as_of={as_of.isoformat()}"
-        )
 
 
 def _with_changes(plant: Plant, found: Mapping[str, Findings]) -> Plant:

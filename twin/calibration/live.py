@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from twin.calibration.fit import refuse_look_ahead
 from twin.calibration.flow import content_now
 from twin.calibration.history import UnitHistory, mode_ages, read_history
 from twin.engine.types import LiveState, PartStart, UnitStart
@@ -17,7 +16,7 @@ from twin.plant.laws import Law
 from twin.plant.model import Plant
 from twin.plant.signals import SignalRole, WorkUnitState
 from twin.telemetry.parts import text_at
-from twin.telemetry.samples import SampleBatch, from_us
+from twin.telemetry.samples import SampleBatch, from_us, refuse_look_ahead
 from twin.telemetry.states import SignalIndex, role_signal
 
 __all__ = ["live_state"]

@@ -1,45 +1,12 @@
-"""What is left of a life: residual of a law at an age, and of a failure forecast at a later instant."""
+"""When a forecast failure comes, counted from a later instant than that of the forecast."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
-from twin.plant import Exponential, FailureForecast, Law, Weibull
+from twin.plant import FailureForecast
 
-__all__ = ["FirstFailure", "first_failure", "residual_s"]
-
-_NEARLY_ONE = 1.0 - 1e-12
-
-
-def residual_s(law: Law, age_s: float, u: float) -> float:
-    """Quantile ``u`` of the life that is left at an age. [s]
-
-    Exact for exponential and Weibull laws; by bisection of the quantile function for others.
-
-    Example:
-        >>> residual_s(Weibull(mean_s=100.0, shape=1.0), 500.0, 0.0)
-        0.0
-    """
-    if age_s <= 0.0 or isinstance(law, Exponential):
-        return law.quantile(u)
-    if isinstance(law, Weibull):
-        scale = law.mean_s / math.gamma(1.0 + 1.0 / law.shape)
-        hazard = math.pow(age_s / scale, law.shape) - math.log1p(-u)
-        return max(0.0, scale * math.pow(hazard, 1.0 / law.shape) - age_s)
-    survived = _probability(law, age_s)
-    return max(0.0, law.quantile(min(survived + u * (1.0 - survived), _NEARLY_ONE)) - age_s)
-
-
-def _probability(law: Law, x: float) -> float:
-    low, high = 0.0, 1.0
-    for _ in range(60):
-        middle = (low + high) / 2
-        if law.quantile(middle) <= x:
-            low = middle
-        else:
-            high = middle
-    return low
+__all__ = ["FirstFailure", "first_failure"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,9 @@ import math
 from typing import TYPE_CHECKING
 
 from twin.engine.entities import WORKING, Mode, Unit, Work
-from twin.engine.lives import first_failure, residual_s
+from twin.engine.lives import first_failure
 from twin.errors import DataError
+from twin.plant import residual_s
 
 if TYPE_CHECKING:
     from twin.engine.agenda import Due

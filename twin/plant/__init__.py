@@ -34,7 +34,13 @@ from twin.plant.material import (
     Supplier,
 )
 from twin.plant.model import MaintenancePolicy, PlanningPolicy, Plant
-from twin.plant.reliability import FailureForecast, FailureMode
+from twin.plant.reliability import (
+    FailureForecast,
+    FailureMode,
+    probability_by,
+    residual_probability,
+    residual_s,
+)
 from twin.plant.signals import (
     Signal,
     SignalId,
@@ -86,4 +92,7 @@ __all__ = [
     "WorkUnitState",
     "load_plant",
     "plant_schema",
+    "probability_by",
+    "residual_probability",
+    "residual_s",
 ]

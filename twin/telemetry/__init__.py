@@ -3,7 +3,14 @@
 from twin.telemetry.historian import Historian, MemoryHistorian
 from twin.telemetry.kpi import LineKpis, UnitKpis, line_kpis, unit_kpis
 from twin.telemetry.parts import PartRecords, part_records
-from twin.telemetry.samples import Quality, Sample, SampleBatch, from_us, to_us
+from twin.telemetry.samples import (
+    Quality,
+    Sample,
+    SampleBatch,
+    from_us,
+    refuse_look_ahead,
+    to_us,
+)
 from twin.telemetry.states import (
     FailureEvent,
     SignalIndex,
@@ -28,6 +35,7 @@ __all__ = [
     "from_us",
     "line_kpis",
     "part_records",
+    "refuse_look_ahead",
     "state_intervals",
     "to_us",
     "unit_kpis",

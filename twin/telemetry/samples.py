@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.errors import DataError
+from twin.errors import DataError, LookAheadError
 from twin.plant.signals import SignalId
 
-__all__ = ["Quality", "Sample", "SampleBatch", "from_us", "to_us"]
+__all__ = ["Quality", "Sample", "SampleBatch", "from_us", "refuse_look_ahead", "to_us"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -171,6 +171,21 @@ class SampleBatch:
                 available_at=from_us(int(self.available_us[i])),
                 quality=Quality(int(self.quality[i])),
             )
+
+
+def refuse_look_ahead(batch: SampleBatch, as_of: datetime) -> None:
+    """Refuse a batch that holds what was not yet known.
+
+    Raises:
+        LookAheadError: A sample became available after ``as_of``.
+    """
+    late = int((batch.available_us > to_us(as_of)).sum())
+    if late:
+        newest = from_us(int(batch.available_us.max()))
+        raise LookAheadError(
+            f"{late} samples became available after {as_of.isoformat()}, the last at "
+            f"{newest.isoformat()}; read the history with as_of={as_of.isoformat()}"
+        )
 
 
 def _texts(values: Sequence[str | None]) -> NDArray[np.object_]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,9 +15,11 @@ from twin.telemetry.samples import Quality, SampleBatch, to_us
 
 __all__ = [
     "FailureEvent",
+    "FaultSpell",
     "SignalIndex",
     "StateIntervals",
     "failure_events",
+    "fault_spells",
     "role_signal",
     "state_intervals",
 ]
@@ -123,6 +124,10 @@ class StateIntervals:
         return np.asarray(before[here] + inside, np.int64)
 
 
+FaultSpell = tuple[str, int, int | None]
+"""Failure mode, from when, until when (None: it still stands). [us since 1970]"""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailureEvent:
     """One stop for one failure mode, from the failure until the unit can go on."""
@@ -219,7 +224,9 @@ def failure_events(
     states = state_intervals(plant, unit, index, start, end)
     fault = role_signal(plant, unit, SignalRole.FAULT)
     if fault is not None:
-        spells = _fault_spells(index.of(fault[0]), to_us(end))
+        rows = index.of(fault[0])
+        rows = rows.take((rows.measured_us < to_us(end)) & (rows.quality != Quality.BAD))
+        spells = [s for s in fault_spells(rows) if s[1] > rows.measured_us[0]]
     else:
         spells = _stop_spells(states, next(iter(modes)) if len(modes) == 1 else "", to_us(end))
     found = [s for s in spells if s[0] in modes and s[1] > to_us(start)]
@@ -236,25 +243,23 @@ def failure_events(
     )
 
 
-_Spell = tuple[str, int, int | None]
+def fault_spells(rows: SampleBatch) -> list[FaultSpell]:
+    """How long each fault stood, in order, out of the rows of a fault signal by rising time.
 
-
-def _fault_spells(rows: SampleBatch, end_us: int) -> list[_Spell]:
-    good = (rows.quality != Quality.BAD) & (rows.measured_us < end_us)
-    texts: Sequence[str] = [t or "" for t in rows.text[good]]
+    A BAD row says nothing; the fault of the row before it goes on. A spell that begins with the
+    first row may have begun before it.
+    """
+    good = rows.quality != Quality.BAD
+    texts = np.array([t or "" for t in rows.text[good]], np.object_)
     times = rows.measured_us[good]
-    spells: list[_Spell] = []
-    for i, text in enumerate(texts):
-        if i and text != texts[i - 1]:
-            if texts[i - 1] and spells and spells[-1][2] is None:
-                spells[-1] = (*spells[-1][:2], int(times[i]))
-            if text:
-                spells.append((text, int(times[i]), None))
-    return spells
+    changes = [i for i in range(len(texts)) if i == 0 or texts[i] != texts[i - 1]]
+    ends: list[int | None] = [int(times[i]) for i in changes[1:]]
+    spells = zip(changes, [*ends, None], strict=False)
+    return [(texts[i], int(times[i]), end) for i, end in spells if texts[i]]
 
 
-def _stop_spells(states: StateIntervals, mode: str, end_us: int) -> list[_Spell]:
-    spells: list[_Spell] = []
+def _stop_spells(states: StateIntervals, mode: str, end_us: int) -> list[FaultSpell]:
+    spells: list[FaultSpell] = []
     stopped = states.is_in(WorkUnitState.DOWN, WorkUnitState.REPAIR)
     for i in np.flatnonzero(stopped):
         a, b = int(states.start_us[i]), int(states.end_us[i])
