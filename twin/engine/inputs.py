@@ -92,57 +92,62 @@ def run_input(
     if faults:
         raise DataError("; ".join(faults))
     products = list(plant.products)
-    units = list(plant.work_units)
-    modes = {u: list(unit.failure_modes) for u, unit in plant.work_units.items()}
     orders = {order: i for i, order in enumerate(_orders(jobs or (), state))}
     lots = dict.fromkeys(products, DEFAULT_LOT) if mix is None else mix
-
-    def seconds(at: datetime) -> float:
-        return (at - start).total_seconds()
-
     return RunInput(
         model=line_model(plant, start, horizon_s),
         start=start,
         horizon_s=float(horizon_s),
         warm_up_s=float(warm_up_s),
         seed=seed,
-        jobs=None
-        if jobs is None
-        else tuple(
-            JobRow(
-                orders[j.order_id],
-                products.index(j.product),
-                j.quantity,
-                seconds(j.release_at),
-            )
-            for j in jobs
-            if j.quantity > 0
-        ),
+        jobs=None if jobs is None else _job_rows(jobs, orders, products, start),
         lots=tuple(LotRow(products.index(p), n) for p, n in lots.items() if n > 0),
         orders=tuple(orders),
         due_s=tuple(
-            seconds(plant.orders[o].due_at) if o in plant.orders else math.nan for o in orders
+            (plant.orders[o].due_at - start).total_seconds() if o in plant.orders else math.nan
+            for o in orders
         ),
         started=frozenset(i for i, o in enumerate(orders) if state and state.started.get(o, 0) > 0),
         live=state,
         forecasts={
-            (units.index(f.work_unit), modes[f.work_unit].index(f.failure_mode)): (
-                -seconds(f.made_at),
-                f,
-            )
+            _place(plant, f.work_unit, f.failure_mode): ((start - f.made_at).total_seconds(), f)
             for f in forecasts
         },
-        maintenance=tuple(
-            MaintenanceRow(
-                units.index(m.work_unit),
-                modes[m.work_unit].index(m.failure_mode) if m.failure_mode else -1,
-                max(0.0, seconds(m.start_at)),
-                m.duration_s + min(0.0, seconds(m.start_at)),
-            )
-            for m in maintenance
-            if seconds(m.start_at) + m.duration_s >= 0.0
-        ),
+        maintenance=tuple(_maintenance_rows(plant, maintenance, start)),
     )
+
+
+def _job_rows(
+    jobs: Sequence[Job], orders: Mapping[str, int], products: Sequence[str], start: datetime
+) -> tuple[JobRow, ...]:
+    return tuple(
+        JobRow(
+            orders[j.order_id],
+            products.index(j.product),
+            j.quantity,
+            (j.release_at - start).total_seconds(),
+        )
+        for j in jobs
+        if j.quantity > 0
+    )
+
+
+def _maintenance_rows(
+    plant: Plant, maintenance: Sequence[PlannedMaintenance], start: datetime
+) -> Iterator[MaintenanceRow]:
+    """What is not over at the start; of work that is under way, the rest."""
+    for m in maintenance:
+        after_s = (m.start_at - start).total_seconds()
+        if after_s + m.duration_s >= 0.0:
+            unit, mode = _place(plant, m.work_unit, m.failure_mode)
+            yield MaintenanceRow(unit, mode, max(0.0, after_s), m.duration_s + min(0.0, after_s))
+
+
+def _place(plant: Plant, work_unit: str, failure_mode: str | None) -> tuple[int, int]:
+    """Indices of a unit and of its mode; -1 for no mode."""
+    modes = list(plant.work_units[work_unit].failure_modes)
+    unit = list(plant.work_units).index(work_unit)
+    return unit, modes.index(failure_mode) if failure_mode else -1
 
 
 def _orders(jobs: Sequence[Job], state: LiveState | None) -> list[str]:

@@ -137,25 +137,19 @@ def compare(
         raise DataError("replications and block must be at least 1")
     read = tuple(parse_change(c) if isinstance(c, str) else c for c in changes)
     changed = apply_changes(plant, read)
-    work = [
-        partial(
-            _run_block,
-            one,
-            start=start,
-            horizon_s=horizon_s,
-            jobs=jobs,
-            seed=seed,
-            state=state,
-            forecasts=tuple(forecasts),
-            maintenance=tuple(maintenance),
-            warm_up_s=warm_up_s,
-            mix=mix,
-            first_replication=first,
-            replications=min(block, replications - first),
-        )
-        for first in range(0, replications, block)
-        for one in (plant, changed)
-    ]
+    run = partial(
+        simulate,
+        start=start,
+        horizon_s=horizon_s,
+        jobs=jobs,
+        seed=seed,
+        state=state,
+        forecasts=tuple(forecasts),
+        maintenance=tuple(maintenance),
+        warm_up_s=warm_up_s,
+        mix=mix,
+    )
+    work = _blocks(run, (plant, changed), replications, block)
     results = _all_done(work, executor, progress, cancelled)
     baseline, scenario = joined(results[0::2]), joined(results[1::2])
     return Comparison(
@@ -167,8 +161,15 @@ def compare(
     )
 
 
-def _run_block(plant: Plant, **arguments: Any) -> RunResult:
-    return simulate(plant, **arguments)
+def _blocks(
+    run: Callable[..., RunResult], plants: Sequence[Plant], replications: int, block: int
+) -> list[Callable[[], RunResult]]:
+    """Pieces of work, by first replication and then by plant."""
+    return [
+        partial(run, one, first_replication=first, replications=min(block, replications - first))
+        for first in range(0, replications, block)
+        for one in plants
+    ]
 
 
 def _all_done(

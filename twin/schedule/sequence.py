@@ -178,45 +178,46 @@ def schedule_of(
     if found is None:
         raise DataError("this sequence does not keep a maintenance window")
     times, cost = found
-    axis = problem.axis
-    entries: list[ScheduledOrder] = []
-    work: list[ScheduledMaintenance] = []
-    for item, (begin, setup) in zip(sequence, times, strict=True):
-        end = begin + setup + given.duration[item]
-        if item >= given.orders:
-            task = problem.maintenance[item - given.orders]
-            work.append(
-                ScheduledMaintenance(
-                    work_unit=task.work_unit,
-                    failure_mode=task.failure_mode,
-                    start_at=axis.opens(begin),
-                    end_at=axis.closes(end),
-                    duration_s=task.duration_s,
-                )
-            )
-            continue
-        order = problem.orders[item]
-        entries.append(
-            ScheduledOrder(
-                order_id=order.order_id,
-                product=order.product,
-                quantity=order.quantity,
-                setup_at=axis.opens(begin),
-                setup_s=setup,
-                start_at=axis.opens(begin + setup),
-                end_at=axis.closes(end),
-                finished_at=axis.closes(end + given.tail[item]),
-                release_at=order.release_at,
-                due_at=order.due_at,
-                priority=order.priority,
-            )
-        )
+    timed = [(item, begin, setup) for item, (begin, setup) in zip(sequence, times, strict=True)]
     return Schedule(
         start=problem.start,
-        entries=tuple(entries),
-        maintenance=tuple(work),
+        entries=tuple(_order(problem, given, *at) for at in timed if at[0] < given.orders),
+        maintenance=tuple(_work(problem, given, *at) for at in timed if at[0] >= given.orders),
         objective=cost,
         bound=min(bound, cost),
         status="optimal" if proved or bound >= cost else "feasible",
         reproducible=reproducible,
+    )
+
+
+def _order(
+    problem: ScheduleProblem, given: Numbers, item: int, begin: int, setup: int
+) -> ScheduledOrder:
+    order, axis = problem.orders[item], problem.axis
+    end = begin + setup + given.duration[item]
+    return ScheduledOrder(
+        order_id=order.order_id,
+        product=order.product,
+        quantity=order.quantity,
+        setup_at=axis.opens(begin),
+        setup_s=setup,
+        start_at=axis.opens(begin + setup),
+        end_at=axis.closes(end),
+        finished_at=axis.closes(end + given.tail[item]),
+        release_at=order.release_at,
+        due_at=order.due_at,
+        priority=order.priority,
+    )
+
+
+def _work(
+    problem: ScheduleProblem, given: Numbers, item: int, begin: int, setup: int
+) -> ScheduledMaintenance:
+    task, axis = problem.maintenance[item - given.orders], problem.axis
+    return ScheduledMaintenance(
+        work_unit=task.work_unit,
+        failure_mode=task.failure_mode,
+        start_at=axis.opens(begin),
+        end_at=axis.closes(begin + setup + given.duration[item]),
+        duration_s=task.duration_s,
     )
