@@ -26,6 +26,7 @@ def check(plant: Path, in_json: bool) -> None:
     """Read a plant file and its tables; list every fault with its remedy. Exit code 0 or 1."""
     from twin.errors import FileFaults
     from twin.plant import load_plant
+    from twin.plant.checks import planning_notes
 
     try:
         found = load_plant(plant)
@@ -48,10 +49,12 @@ def check(plant: Path, in_json: bool) -> None:
         "purchase_orders": len(found.purchase_orders),
     }
     if in_json:
-        as_json({"ok": True, "name": found.name, **sizes})
+        as_json({"ok": True, "name": found.name, **sizes, "notes": planning_notes(found)})
     else:
         click.echo(f"{found.name}: no faults")
         click.echo(", ".join(f"{n} {what.replace('_', ' ')}" for what, n in sizes.items()))
+        for note in planning_notes(found):
+            click.echo(f"note: {note}")
 
 
 @main.command()

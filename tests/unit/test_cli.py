@@ -104,6 +104,7 @@ def questions(plant: Path) -> list[Sequence[str | Path]]:
 def test_every_question_has_a_json_answer(plant: Path) -> None:
     check, schema, simulate, whatif, schedule, demand = (answered(*q) for q in questions(plant))
     assert check == {**check, "ok": True, "orders": 4}
+    assert ["IC-MCU1 (15.2)" in note for note in check["notes"]] == [True]
     assert schema["title"] == "Plant"
     assert simulate["replications"] == 2
     assert "throughput_per_h" in simulate["kpis"]

@@ -11,6 +11,7 @@ import pytest
 
 from twin.errors import FileFaults, NotFoundError
 from twin.plant import Product, SignalId, load_plant, plant_schema
+from twin.plant.checks import planning_notes
 
 EXAMPLE = Path(__file__).parents[2] / "simulators" / "practice"
 
@@ -140,6 +141,15 @@ def test_a_single_fault_says_what_would_be_right(
     replace(folder, old, new)
     faults = faults_of(folder)
     assert any(said in fault for fault in faults), faults
+
+
+def test_an_item_that_comes_later_than_the_plan_sees_is_noted(folder: Path) -> None:
+    plant = load_plant(folder / "plant.toml")
+    (note,) = planning_notes(plant)
+    assert note.startswith("planning.horizon_d sees 14 days ahead; ")
+    assert note.endswith(": IC-MCU1 (15.2)")
+    far = plant.planning.model_copy(update={"horizon_d": 15.2})
+    assert planning_notes(plant.model_copy(update={"planning": far})) == []
 
 
 def test_a_line_that_falls_apart_is_refused(folder: Path) -> None:

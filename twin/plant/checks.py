@@ -10,7 +10,7 @@ from twin.plant.material import ItemKind
 from twin.plant.model import Plant
 from twin.units import unit
 
-__all__ = ["cross_faults"]
+__all__ = ["cross_faults", "planning_notes"]
 
 _Found = Iterator[tuple[str, str, str]]
 
@@ -26,6 +26,22 @@ def cross_faults(plant: Plant, file: str) -> list[Fault]:
         _orders,
     )
     return [Fault(file, *found) for check in checks for found in check(plant)]
+
+
+def planning_notes(plant: Plant) -> list[str]:
+    """What is no fault, but worth knowing before the plan says so: items that are always late."""
+    horizon_d = plant.planning.horizon_d
+    late = [
+        f"{item.item_id} ({item.lead_time_p90_d:g})"
+        for item in plant.items.values()
+        if item.kind is ItemKind.BUY and item.lead_time_p90_d > horizon_d
+    ]
+    if not late:
+        return []
+    return [
+        f"planning.horizon_d sees {horizon_d:g} days ahead; what takes longer to come is ordered "
+        f"late (lead_time_p90_d): {', '.join(late)}"
+    ]
 
 
 def _known(place: str, what: str, name: str, known: Collection[str]) -> _Found:
