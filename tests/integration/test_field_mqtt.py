@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import shutil
 import socket
 import subprocess
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +17,14 @@ import pytest
 from amqtt.broker import Broker
 from paho.mqtt.enums import CallbackAPIVersion
 
-from connectors.field.clock import ScaledClock
 from connectors.field.json_payload import encode_json
 from connectors.field.source import LiveSource, Readings, source_signals
 from connectors.field.sources import live_sources
 from connectors.field.sparkplug import DataType, Metric, Payload, decode_payload, encode_payload
-from connectors.pipeline import Ingest
-from twin.errors import StoreError
-from twin.plant import Plant, SignalId, load_plant
-from twin.telemetry import MemoryHistorian, Quality, SampleBatch, to_us
+from tests.field_lab import START, TIMEOUT_S, Pauses, Store, free_port, ingesting, run, within
+from twin.plant import Plant, load_plant
+from twin.telemetry import Quality, to_us
 
-START = datetime(2026, 3, 16, 5, 30, tzinfo=UTC)
-TIMEOUT_S = 10.0
 WITHOUT_MOSQUITTO = pytest.mark.skipif(
     shutil.which("mosquitto") is None and not Path("/usr/sbin/mosquitto").exists(),
     reason="needs the Debian package mosquitto",
@@ -37,12 +32,6 @@ WITHOUT_MOSQUITTO = pytest.mark.skipif(
 
 
 PROCESSES: list[subprocess.Popen[bytes]] = []
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Embedded:
@@ -146,66 +135,6 @@ class Device:
             await asyncio.to_thread(info.wait_for_publish, TIMEOUT_S)
 
 
-class Store(MemoryHistorian):
-    """Refuses so many appends first; tells when there are enough samples."""
-
-    def __init__(self, refusals: int = 0) -> None:
-        super().__init__()
-        self.refusals = refusals
-        self.grew = asyncio.Event()
-
-    def append(self, batch: SampleBatch) -> int:
-        if self.refusals:
-            self.refusals -= 1
-            raise StoreError("the disk is full")
-        return super().append(batch)
-
-    def facts(self) -> list[tuple[SignalId, datetime, float | str | None]]:
-        batch = self.read(None, START - timedelta(days=1), START + timedelta(days=1))
-        return [(s.signal, s.measured_at, s.value) for s in batch.samples()]
-
-    async def reaches(self, count: int) -> None:
-        async with asyncio.timeout(TIMEOUT_S):
-            while self.count() < count:
-                self.grew.clear()
-                await self.grew.wait()
-
-
-class Pauses:
-    """Short pauses, and the news that one began: a source pauses when it has failed."""
-
-    def __init__(self) -> None:
-        self.began = asyncio.Event()
-
-    async def __call__(self, _: float) -> None:
-        self.began.set()
-        await asyncio.sleep(0.02)
-
-    async def next(self) -> None:
-        self.began.clear()
-        await asyncio.wait_for(self.began.wait(), TIMEOUT_S)
-
-
-@contextlib.asynccontextmanager
-async def ingesting(plant: Plant, source: LiveSource, store: Store) -> AsyncIterator[Ingest]:
-    clock = ScaledClock(START + timedelta(hours=1), 0.0, 1.0, lambda: 0.0)
-    ingest = Ingest(
-        plant,
-        store,
-        [source],
-        clock,
-        on_batch=lambda _: store.grew.set(),
-        batch_age_s=0.01,
-        sleep=Pauses(),
-    )
-    running = asyncio.create_task(ingest.run())
-    try:
-        yield ingest
-    finally:
-        await ingest.stop()
-        await running
-
-
 def source_of(plant: Plant, name: str, url: str, pauses: Pauses | None = None) -> LiveSource:
     sources = live_sources(plant, {name: url}, sleep=pauses or Pauses())
     return next(source for source in sources if source.name == name)
@@ -222,14 +151,6 @@ def facts_of(plant: Plant, count: int, start: datetime = START) -> list[Any]:
     signal = plant.signal_id("pick_place_1", "vibration")
     step = timedelta(microseconds=1_000_250)
     return [(signal, start + i * step, i / 100) for i in range(count)]
-
-
-def run(story: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    asyncio.run(story())
-
-
-async def within(wait: Coroutine[Any, Any, Any]) -> Any:
-    return await asyncio.wait_for(wait, TIMEOUT_S)
 
 
 @pytest.mark.parametrize("kind", BROKERS)

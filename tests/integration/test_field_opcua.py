@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-import socket
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 import pytest
 from asyncua import Server, ua
 
-from connectors.field.clock import Clock, ScaledClock
 from connectors.field.source import LiveSource, Readings, source_signals
 from connectors.field.sources import live_sources
-from connectors.pipeline import Ingest
-from twin.errors import StoreError
+from tests.field_lab import START, Fact, Pauses, Store, free_port, ingesting, run, within
 from twin.plant import Plant, SignalId, load_plant
-from twin.telemetry import MemoryHistorian, Quality, SampleBatch
+from twin.telemetry import Quality
 
-START = datetime(2026, 3, 16, 5, 30, tzinfo=UTC)
-TIMEOUT_S = 20.0
 NAMESPACE = "urn:linetwin:practice"
-Fact = tuple[SignalId, datetime, float | str | None]
 
 
 @pytest.fixture(autouse=True)
@@ -37,12 +29,6 @@ def plant() -> Plant:
     plant = load_plant("simulators/practice/plant.toml")
     units = {name: plant.work_units[name] for name in ("printer", "reflow")}
     return plant.model_copy(update={"work_units": units})
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Machines:
@@ -97,80 +83,9 @@ class Machines:
         await self.server.stop()
 
 
-class Store(MemoryHistorian):
-    """Refuses so many appends first; tells when there are enough samples."""
-
-    def __init__(self, refusals: int = 0) -> None:
-        super().__init__()
-        self.refusals = refusals
-        self.grew = asyncio.Event()
-
-    def append(self, batch: SampleBatch) -> int:
-        if self.refusals:
-            self.refusals -= 1
-            raise StoreError("the disk is full")
-        return super().append(batch)
-
-    def facts(self) -> list[Fact]:
-        batch = self.read(None, START - timedelta(days=1), START + timedelta(days=1))
-        return [(s.signal, s.measured_at, s.value) for s in batch.samples()]
-
-    async def reaches(self, count: int) -> None:
-        async with asyncio.timeout(TIMEOUT_S):
-            while self.count() < count:
-                self.grew.clear()
-                await self.grew.wait()
-
-
-class Pauses:
-    """Short pauses, and the news that one began: a source pauses when it has failed."""
-
-    def __init__(self) -> None:
-        self.began = asyncio.Event()
-
-    async def __call__(self, _: float) -> None:
-        self.began.set()
-        await asyncio.sleep(0.02)
-
-    async def next(self) -> None:
-        self.began.clear()
-        await asyncio.wait_for(self.began.wait(), TIMEOUT_S)
-
-
-def plant_clock() -> Clock:
-    return ScaledClock(START + timedelta(hours=1), 0.0, 1.0, lambda: 0.0)
-
-
-@contextlib.asynccontextmanager
-async def ingesting(plant: Plant, source: LiveSource, store: Store) -> AsyncIterator[Ingest]:
-    ingest = Ingest(
-        plant,
-        store,
-        [source],
-        plant_clock(),
-        on_batch=lambda _: store.grew.set(),
-        batch_age_s=0.01,
-        sleep=Pauses(),
-    )
-    running = asyncio.create_task(ingest.run())
-    try:
-        yield ingest
-    finally:
-        await ingest.stop()
-        await running
-
-
 def source_of(plant: Plant, machines: Machines, pauses: Pauses | None = None) -> LiveSource:
     sources = live_sources(plant, {"machines": machines.url}, sleep=pauses or Pauses())
     return next(source for source in sources if source.name == "machines")
-
-
-def run(story: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    asyncio.run(story())
-
-
-async def within(wait: Coroutine[Any, Any, Any]) -> None:
-    await asyncio.wait_for(wait, TIMEOUT_S)
 
 
 def test_every_write_arrives_once_with_its_own_time_also_when_it_repeats_the_value(

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from connectors.field.clock import ScaledClock
 from connectors.field.source import LiveSource, Readings, Sink
 from connectors.pipeline import Ingest, SignalMap
+from tests.field_lab import FixedClock
 from twin.errors import SourceError, StoreError
 from twin.plant import Plant, SourceKind, load_plant
 from twin.telemetry import MemoryHistorian, SampleBatch, to_us
@@ -85,9 +85,15 @@ def _ingest(
     plant: Plant, store: Store, *sources: LiveSource, **rest: Any
 ) -> tuple[Ingest, asyncio.Event, Slept]:
     stored, slept = asyncio.Event(), Slept()
-    clock = ScaledClock(NOW, 0.0, 1.0, lambda: 0.0)
     ingest = Ingest(
-        plant, store, sources, clock, lambda _: stored.set(), batch_age_s=0.0, sleep=slept, **rest
+        plant,
+        store,
+        sources,
+        FixedClock(NOW),
+        lambda _: stored.set(),
+        batch_age_s=0.0,
+        sleep=slept,
+        **rest,
     )
     return ingest, stored, slept
 
