@@ -9,7 +9,14 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from twin.engine import LiveState, simulate
+from twin.engine import (
+    Job,
+    LiveState,
+    PlannedMaintenance,
+    RunResult,
+    open_jobs,
+    simulate,
+)
 from twin.errors import DataError
 from twin.plant import FailureForecast, Plant
 from twin.telemetry import SampleBatch
@@ -19,19 +26,42 @@ if TYPE_CHECKING:
     from maintenance.forecast import Assessment, Model
     from twin.calibration import CalibratedPlant
     from twin.planning import ComponentDemand, Netting, PurchaseProposal
+    from twin.scenarios import Change, Comparison
     from twin.schedule import Schedule
 
 __all__ = [
     "Learned",
+    "Outlook",
     "Plan",
     "calibrate_step",
+    "compare_ahead",
     "forecast_step",
     "plan_step",
     "schedule_orders",
+    "simulate_ahead",
     "train_step",
 ]
 
 _DAY_S = 86_400.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """What lies ahead of the line: one for every question about its future."""
+
+    start: datetime
+    state: LiveState | None = None
+    """Where the line stands at ``start``; None: empty."""
+    forecasts: tuple[FailureForecast, ...] = ()
+    jobs: tuple[Job, ...] | None = None
+    """What to make, in this order; None: a saturated line."""
+    maintenance: tuple[PlannedMaintenance, ...] = ()
+
+    @classmethod
+    def unplanned(cls, plant: Plant, start: datetime, state: LiveState | None = None) -> Outlook:
+        """The open orders by due date; a plant without orders is a saturated line."""
+        jobs = open_jobs(plant, state.started if state else None) if plant.orders else None
+        return cls(start=start, state=state, jobs=jobs)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,3 +243,27 @@ class _Here(Executor):
         done: Future[Any] = Future()
         done.set_result(fn(*args, **kwargs))
         return done
+
+
+def simulate_ahead(plant: Plant, outlook: Outlook, **arguments: Any) -> RunResult:
+    """The line run into what lies ahead of it; as ``twin.engine.simulate``."""
+    return simulate(plant, **_ahead(outlook), **arguments)
+
+
+def compare_ahead(
+    plant: Plant, changes: Sequence[Change | str], outlook: Outlook, **arguments: Any
+) -> Comparison:
+    """The line with and without changes, on what lies ahead of it; as ``twin.scenarios.compare``."""
+    from twin.scenarios import compare
+
+    return compare(plant, changes, **_ahead(outlook), **arguments)
+
+
+def _ahead(outlook: Outlook) -> dict[str, Any]:
+    return {
+        "start": outlook.start,
+        "state": outlook.state,
+        "forecasts": outlook.forecasts,
+        "jobs": outlook.jobs,
+        "maintenance": outlook.maintenance,
+    }

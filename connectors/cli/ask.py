@@ -47,24 +47,20 @@ def simulate(
 ) -> None:
     """Run the line as it is described, or as it was last calibrated, with its open orders."""
     from connectors.cli.questions import base_of
-    from twin.engine import simulate as run
+    from connectors.jobs import simulate_ahead
 
     base = base_of(plant, data, start)
-    result = run(
-        base.plant,
-        start=base.start,
-        horizon_s=horizon,
-        jobs=base.jobs,
-        state=base.state,
-        replications=replications,
-        seed=seed,
+    result = simulate_ahead(
+        base.plant, base.outlook, horizon_s=horizon, replications=replications, seed=seed
     ).as_dict()
     result["calibration"] = base.version
     if in_json:
         as_json(result)
         return
     rows = [{"kpi": name, **kpi} for name, kpi in result["kpis"].items()]
-    click.echo(f"{replications} replications of {horizon / 3600:g} h from {base.start.isoformat()}")
+    click.echo(
+        f"{replications} replications of {horizon / 3600:g} h from {base.outlook.start.isoformat()}"
+    )
     figure = "{:,.3f}".format
     table(
         rows,
@@ -109,12 +105,18 @@ def whatif(
     in_json: bool,
 ) -> None:
     """Compare the line with and without changes, in pairs on the same random numbers."""
-    from connectors.cli.questions import base_of, compare_changes
+    from connectors.cli.questions import base_of
+    from connectors.jobs import compare_ahead
     from connectors.runtime.documents import comparison_document
 
     base = base_of(plant, data, start)
-    comparison = compare_changes(
-        base, changes, horizon_s=horizon, replications=replications, seed=seed
+    comparison = compare_ahead(
+        base.plant,
+        changes,
+        base.outlook,
+        horizon_s=horizon,
+        replications=replications,
+        seed=seed,
     )
     document = comparison_document(comparison)
     if in_json:
@@ -158,13 +160,13 @@ def schedule(
     base = base_of(plant, data, start)
     solved, violations = schedule_orders(
         base.plant,
-        start=base.start,
-        state=base.state,
-        forecasts=base.forecasts,
+        start=base.outlook.start,
+        state=base.outlook.state,
+        forecasts=base.outlook.forecasts,
         alerted=base.alerted,
         time_limit_s=time_limit,
     )
-    document = schedule_document(solved, violations, as_of=base.start)
+    document = schedule_document(solved, violations, as_of=base.outlook.start)
     if in_json:
         as_json(document)
     else:
@@ -210,8 +212,15 @@ def demand(
     from connectors.runtime.documents import demand_document, proposals_document
 
     base = base_of(plant, data, start)
-    plan = plan_step(base.plant, base.state, base.forecasts, base.start, seed, alerted=base.alerted)
-    grid = demand_document(base.plant, plan, as_of=base.start)
+    plan = plan_step(
+        base.plant,
+        base.outlook.state,
+        base.outlook.forecasts,
+        base.outlook.start,
+        seed,
+        alerted=base.alerted,
+    )
+    grid = demand_document(base.plant, plan, as_of=base.outlook.start)
     proposals = proposals_document(plan.proposals, base.decisions)
     if in_json:
         as_json({**grid, **proposals})
@@ -227,7 +236,7 @@ def demand(
     ]
     amount = "{:,.0f}".format
     click.echo(
-        f"Demand over {len(grid['buckets'])} buckets of {grid['bucket_h']:g} h from {base.start.isoformat()}"
+        f"Demand over {len(grid['buckets'])} buckets of {grid['bucket_h']:g} h from {base.outlook.start.isoformat()}"
     )
     table(
         rows,

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from twin.engine import Job, LiveState, open_jobs
+from connectors.jobs import Outlook
+from twin.engine import LiveState
 from twin.errors import NotFoundError
-from twin.plant import FailureForecast, Plant, load_plant
+from twin.plant import Plant, load_plant
 
 if TYPE_CHECKING:
     from connectors.store.ledger import Ledger
     from maintenance.alerts import Alert, AlertEvent
-    from twin.scenarios import Comparison
 
-__all__ = ["Base", "act_on_alert", "alerts_of", "base_of", "compare_changes"]
+__all__ = ["Base", "act_on_alert", "alerts_of", "base_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,22 +25,13 @@ class Base:
     """The line that a question is asked about."""
 
     plant: Plant
-    start: datetime
-    state: LiveState | None = None
-    """Where the line stood at ``start``; None: empty."""
-    forecasts: tuple[FailureForecast, ...] = ()
+    outlook: Outlook
     alerted: tuple[tuple[str, str], ...] = ()
     """(unit, failure mode) of the alerts that were open."""
     decisions: Mapping[str, dict[str, Any]] = field(default_factory=dict)
     """Decided proposals by id."""
     version: str | None = None
     """Of the calibration; None: the plant file's own numbers."""
-
-    @property
-    def jobs(self) -> tuple[Job, ...] | None:
-        """What is left of the orders; None, a saturated line, where the plant has no orders."""
-        started = self.state.started if self.state else None
-        return open_jobs(self.plant, started) if self.plant.orders else None
 
 
 def base_of(file: Path, data: Path | None, start: datetime | None) -> Base:
@@ -53,7 +44,7 @@ def base_of(file: Path, data: Path | None, start: datetime | None) -> Base:
     """
     plant = load_plant(file)
     if data is None:
-        return Base(plant=plant, start=start or _first(plant))
+        return Base(plant=plant, outlook=Outlook.unplanned(plant, start or _first(plant)))
     from connectors.runtime.records import (
         last_calibration,
         last_plan,
@@ -71,36 +62,24 @@ def base_of(file: Path, data: Path | None, start: datetime | None) -> Base:
         raise NotFoundError(
             f"{data} has no calibration yet; leave out --data, or run linetwin serve"
         )
-    state, forecasts, alerted = planned or (None, (), ())
-    if state is None or (start is not None and start != state.at):
-        started = state.started if state else {}
-        state = LiveState(at=start or calibrated.as_of, started=started)
+    if planned is None:
+        return Base(
+            plant=calibrated.plant,
+            outlook=Outlook.unplanned(calibrated.plant, start or calibrated.as_of),
+            version=calibrated.version,
+        )
+    outlook, alerted = planned
+    if start is not None and start != outlook.start:
+        started = outlook.state.started if outlook.state else {}
+        state = LiveState(at=start, started=started)
+        outlook, alerted = Outlook.unplanned(calibrated.plant, start, state), ()
+    state = outlook.state or LiveState(at=outlook.start)
     return Base(
         plant=planning_plant(calibrated.plant, decisions, state),
-        start=state.at,
-        state=state,
-        forecasts=forecasts,
+        outlook=outlook,
         alerted=alerted,
         decisions=decisions,
         version=calibrated.version,
-    )
-
-
-def compare_changes(
-    base: Base, changes: Sequence[str], *, horizon_s: float, replications: int, seed: int
-) -> Comparison:
-    """The line with and without the changes, with its open orders."""
-    from twin.scenarios import compare
-
-    return compare(
-        base.plant,
-        changes,
-        start=base.start,
-        horizon_s=horizon_s,
-        jobs=base.jobs,
-        replications=replications,
-        seed=seed,
-        state=base.state,
     )
 
 

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 import connectors.runtime.documents as documents
+from connectors.jobs import Outlook
 from connectors.runtime.board import Board
 from connectors.runtime.events import Event, EventHub
 from connectors.runtime.line import LineView
@@ -99,11 +100,12 @@ class Desk:
     def submit_whatif(
         self, changes: Sequence[str], horizon_h: float, replications: int, seed: int
     ) -> dict[str, Any]:
+        plant = self._board.need("calibrated").plant
+        outlook = self._board.outlook or Outlook.unplanned(plant, self._now(), self._board.state)
         return self._whatif.submit(
-            self._board.need("calibrated").plant,
+            plant,
             changes,
-            start=self._now(),
-            state=self._board.state,
+            outlook=outlook,
             horizon_h=horizon_h,
             replications=replications,
             seed=seed,

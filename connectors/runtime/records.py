@@ -7,9 +7,10 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from connectors.jobs import Outlook
 from maintenance.alerts import Alert, AlertEvent, replay
 from twin.calibration import CalibratedPlant, Estimate
-from twin.engine import LiveState, PartStart, UnitStart
+from twin.engine import Job, LiveState, PartStart, PlannedMaintenance, UnitStart
 from twin.planning import stock_after
 from twin.plant import FailureForecast, Plant, PurchaseOrder, WorkUnitState
 
@@ -114,14 +115,36 @@ def record_plan(
     *,
     at: datetime,
     calibration: str,
-    state: LiveState,
-    forecasts: tuple[FailureForecast, ...],
+    outlook: Outlook,
     alerted: tuple[tuple[str, str], ...],
 ) -> None:
     """Write a schedule and its proposals with what they were made from."""
     body = {
         "calibration": calibration,
-        "state": _state_body(state),
+        "outlook": _outlook_body(outlook),
+        "alerted": [list(key) for key in alerted],
+        "schedule": {key: schedule[key] for key in ("status", "objective", "bound", "gap")},
+        "proposals": [p["proposal_id"] for p in proposals["proposals"]],
+    }
+    ledger.append(
+        at=at, kind="plan", subject=at.isoformat(), who=WHO, why="the plan in force", body=body
+    )
+
+
+def last_plan(ledger: Ledger) -> tuple[Outlook, tuple[tuple[str, str], ...]] | None:
+    """What the last plan sees ahead, and the (unit, mode) of the alerts that were open; None when
+    there is none."""
+    entry = ledger.newest("plan")
+    if entry is None or "outlook" not in entry.body:
+        return None
+    alerted = tuple((unit, mode) for unit, mode in entry.body["alerted"])
+    return _outlook_of(entry.body["outlook"]), alerted
+
+
+def _outlook_body(outlook: Outlook) -> dict[str, Any]:
+    return {
+        "start": outlook.start.isoformat(),
+        "state": _state_body(outlook.state) if outlook.state else None,
         "forecasts": [
             {
                 "work_unit": f.work_unit,
@@ -132,39 +155,53 @@ def record_plan(
                 "model": f.model,
                 "evidence": dict(f.evidence),
             }
-            for f in forecasts
+            for f in outlook.forecasts
         ],
-        "alerted": [list(key) for key in alerted],
-        "schedule": {key: schedule[key] for key in ("status", "objective", "bound", "gap")}
-        | {"orders": [entry["order_id"] for entry in schedule["entries"]]},
-        "proposals": [p["proposal_id"] for p in proposals["proposals"]],
+        "jobs": [
+            [job.order_id, job.product, job.quantity, job.release_at.isoformat()]
+            for job in outlook.jobs or ()
+        ],
+        "maintenance": [
+            [work.work_unit, work.start_at.isoformat(), work.duration_s, work.failure_mode]
+            for work in outlook.maintenance
+        ],
     }
-    ledger.append(
-        at=at, kind="plan", subject=at.isoformat(), who=WHO, why="the plan in force", body=body
-    )
 
 
-def last_plan(
-    ledger: Ledger,
-) -> tuple[LiveState, tuple[FailureForecast, ...], tuple[tuple[str, str], ...]] | None:
-    """What the last plan was made from: where the line stood, the forecasts, and the (unit, mode)
-    of open alerts; None when there is none."""
-    entry = ledger.newest("plan")
-    if entry is None:
-        return None
-    forecasts = tuple(
-        FailureForecast(
-            **{
-                **f,
-                "made_at": datetime.fromisoformat(f["made_at"]),
-                "horizon_h": tuple(f["horizon_h"]),
-                "probability": tuple(f["probability"]),
-            }
-        )
-        for f in entry.body["forecasts"]
+def _outlook_of(body: Mapping[str, Any]) -> Outlook:
+    return Outlook(
+        start=datetime.fromisoformat(body["start"]),
+        state=_state_of(body["state"]) if body["state"] else None,
+        forecasts=tuple(
+            FailureForecast(
+                **{
+                    **f,
+                    "made_at": datetime.fromisoformat(f["made_at"]),
+                    "horizon_h": tuple(f["horizon_h"]),
+                    "probability": tuple(f["probability"]),
+                }
+            )
+            for f in body["forecasts"]
+        ),
+        jobs=tuple(
+            Job(
+                order_id=order,
+                product=product,
+                quantity=quantity,
+                release_at=datetime.fromisoformat(release),
+            )
+            for order, product, quantity, release in body["jobs"]
+        ),
+        maintenance=tuple(
+            PlannedMaintenance(
+                work_unit=unit,
+                start_at=datetime.fromisoformat(start),
+                duration_s=duration_s,
+                failure_mode=mode,
+            )
+            for unit, start, duration_s, mode in body["maintenance"]
+        ),
     )
-    alerted = tuple((unit, mode) for unit, mode in entry.body.get("alerted", ()))
-    return _state_of(entry.body["state"]), forecasts, alerted
 
 
 def _state_body(state: LiveState) -> dict[str, Any]:

@@ -11,13 +11,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
+from connectors.jobs import Outlook, compare_ahead
 from connectors.runtime.documents import at, comparison_document
 from connectors.runtime.events import EventHub
-from twin.engine import open_jobs
 from twin.errors import ConflictError, LinetwinError, NotFoundError
 
 if TYPE_CHECKING:
-    from twin.engine import LiveState
     from twin.plant import Plant
 
 __all__ = ["WhatIfJobs"]
@@ -71,8 +70,7 @@ class WhatIfJobs:
         plant: Plant,
         changes: Sequence[str],
         *,
-        start: datetime,
-        state: LiveState | None,
+        outlook: Outlook,
         horizon_h: float,
         replications: int,
         seed: int,
@@ -94,8 +92,7 @@ class WhatIfJobs:
                 job.job_id,
                 plant=plant,
                 changes=parsed,
-                start=state.at if state else start,
-                state=state,
+                outlook=outlook,
                 horizon_s=horizon_h * 3600.0,
                 replications=replications,
                 seed=seed,
@@ -130,19 +127,19 @@ class WhatIfJobs:
             job.cancelled.set()
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    def _run(self, job_id: str, *, changes: Any, plant: Plant, **arguments: Any) -> None:
-        from twin.scenarios import compare
+    def _run(
+        self, job_id: str, *, changes: Any, plant: Plant, outlook: Outlook, **arguments: Any
+    ) -> None:
 
         job = self._find(job_id)
         if job.cancelled.is_set():
             return
         self._put(replace(job, state="running"))
-        state: LiveState | None = arguments["state"]
         try:
-            comparison = compare(
+            comparison = compare_ahead(
                 plant,
                 changes,
-                jobs=open_jobs(plant, state.started if state else None) if plant.orders else None,
+                outlook,
                 executor=self._executor(),
                 progress=lambda share: self._progress(job_id, share),
                 cancelled=job.cancelled.is_set,

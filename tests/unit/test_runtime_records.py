@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from connectors.jobs import train_step
+from connectors.jobs import Outlook, train_step
 from connectors.runtime.records import (
     alerts_by_id,
     last_calibration,
@@ -28,7 +28,7 @@ from maintenance.evaluation import CrossValidation
 from tests.engine_lab import practice
 from tests.telemetry_lab import Log, at, small_plant
 from twin.calibration import CalibratedPlant, calibrate
-from twin.engine import LiveState
+from twin.engine import Job, LiveState, PlannedMaintenance
 from twin.engine.types import PartStart, UnitStart
 from twin.plant import FailureForecast, Plant, WorkUnitState
 
@@ -166,6 +166,17 @@ def test_a_plan_comes_back_with_the_line_and_the_forecasts_it_was_made_from(ledg
         zones={"middle": (PartStart(order_id="O1", product="P1"),)},
         started={"O1": 17},
     )
+    outlook = Outlook(
+        start=NOON,
+        state=state,
+        forecasts=(forecast(),),
+        jobs=(Job(order_id="O1", product="P1", quantity=83, release_at=NOON),),
+        maintenance=(
+            PlannedMaintenance(
+                work_unit="maker", start_at=NOON, duration_s=600.0, failure_mode="wear"
+            ),
+        ),
+    )
     schedule = {"status": "optimal", "objective": 3, "bound": 3, "gap": 0.0, "entries": []}
     record_plan(
         ledger,
@@ -173,11 +184,10 @@ def test_a_plan_comes_back_with_the_line_and_the_forecasts_it_was_made_from(ledg
         {"proposals": []},
         at=NOON,
         calibration="c",
-        state=state,
-        forecasts=(forecast(),),
+        outlook=outlook,
         alerted=(("maker", "wear"),),
     )
-    assert last_plan(ledger) == (state, (forecast(),), (("maker", "wear"),))
+    assert last_plan(ledger) == (outlook, (("maker", "wear"),))
 
 
 def test_an_alert_stands_as_its_newest_event_left_it(ledger: Ledger) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from connectors.jobs import Outlook
 from connectors.runtime import whatif
 from connectors.runtime.events import EventHub
 from connectors.runtime.whatif import WhatIfJobs
@@ -62,7 +63,12 @@ class Bench:
 
     def submit(self, changes: list[str] = FASTER, horizon_h: float = 1.0) -> dict[str, Any]:
         return self.jobs.submit(
-            PLANT, changes, start=START, state=None, horizon_h=horizon_h, replications=4, seed=3
+            PLANT,
+            changes,
+            outlook=Outlook.unplanned(PLANT, START),
+            horizon_h=horizon_h,
+            replications=4,
+            seed=3,
         )
 
 
