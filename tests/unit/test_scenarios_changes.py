@@ -100,7 +100,14 @@ def test_every_fault_is_reported_at_once_and_the_plant_is_left_alone(line: Plant
             ],
         )
     text = str(refused.value)
-    for part in ("must lie between", "no nope", "multiply it", "6.42", "not one value", "no number"):
+    for part in (
+        "must lie between",
+        "no nope",
+        "multiply it",
+        "6.42",
+        "not one value",
+        "no number",
+    ):
         assert part in text
     assert len(refused.value.faults) == 6
 
