@@ -69,6 +69,8 @@ class Plan:
     """One pass of the planning kernel: schedule, simulated futures of it, demand, proposals."""
 
     start: datetime
+    outlook: Outlook
+    """What lies ahead when the schedule is followed; what-ifs start from it."""
     schedule: Schedule
     violations: tuple[str, ...]
     """What the independent checker refuses; empty when it agrees."""
@@ -188,7 +190,6 @@ def plan_step(
         executor: Where the heavy parts run; None: here. It changes no result.
         pieces: Into how many parts the futures are cut. It changes no result.
     """
-    from twin.engine.measure import joined
     from twin.planning import component_demand, net, propose
     from twin.schedule import schedule_jobs, schedule_maintenance
 
@@ -203,32 +204,46 @@ def plan_step(
         time_limit_s=time_limit_s,
     ).result()
     work = schedule_maintenance(schedule)
-    runs = [
-        run_here.submit(
-            simulate,
-            plant,
-            start=start,
-            horizon_s=plant.planning.horizon_d * _DAY_S,
-            jobs=schedule_jobs(schedule),
-            replications=len(part),
-            first_replication=part[0],
-            seed=seed,
-            state=state,
-            forecasts=forecasts,
-            maintenance=work,
-            until_done=True,
-        )
-        for part in _parts(plant.planning.replications, pieces)
-    ]
-    demand = component_demand(plant, joined([r.result() for r in runs]), maintenance=work)
+    outlook = Outlook(
+        start=start,
+        state=state,
+        forecasts=tuple(forecasts),
+        jobs=tuple(schedule_jobs(schedule)),
+        maintenance=tuple(work),
+    )
+    run = _futures(plant, outlook, seed, run_here, pieces)
+    demand = component_demand(plant, run, maintenance=work)
     return Plan(
         start=start,
+        outlook=outlook,
         schedule=schedule,
         violations=violations,
         demand=demand,
         netting=net(plant, demand, now=start),
         proposals=propose(plant, demand, now=start, forecasts=forecasts),
     )
+
+
+def _futures(
+    plant: Plant, outlook: Outlook, seed: int, executor: Executor, pieces: int
+) -> RunResult:
+    """The simulated futures that the component plan rests on."""
+    from twin.engine.measure import joined
+
+    runs = [
+        executor.submit(
+            simulate_ahead,
+            plant,
+            outlook,
+            horizon_s=plant.planning.horizon_d * _DAY_S,
+            replications=len(part),
+            first_replication=part[0],
+            seed=seed,
+            until_done=True,
+        )
+        for part in _parts(plant.planning.replications, pieces)
+    ]
+    return joined([run.result() for run in runs])
 
 
 def _parts(replications: int, pieces: int) -> list[range]:

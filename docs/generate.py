@@ -64,7 +64,7 @@ def errors_page() -> str:
 def cli_page() -> str:
     parts = ["# Commands\n\n" + _MADE]
     for path, command in _commands("linetwin", main):
-        with click.Context(command, info_name=path) as context:
+        with click.Context(command, info_name=path, **main.context_settings) as context:
             parts.append(f"## {path}\n\n```text\n{command.get_help(context).rstrip()}\n```\n\n")
     return "".join(parts).rstrip() + "\n"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -225,6 +225,10 @@ def demand(
     if in_json:
         as_json({**grid, **proposals})
         return
+    _print_demand(grid, proposals)
+
+
+def _print_demand(grid: dict[str, Any], proposals: dict[str, Any]) -> None:
     rows = [
         {
             "item": item["item_id"],
@@ -236,7 +240,7 @@ def demand(
     ]
     amount = "{:,.0f}".format
     click.echo(
-        f"Demand over {len(grid['buckets'])} buckets of {grid['bucket_h']:g} h from {base.outlook.start.isoformat()}"
+        f"Demand over {len(grid['buckets'])} buckets of {grid['bucket_h']:g} h from {grid['as_of']}"
     )
     table(
         rows,

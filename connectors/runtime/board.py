@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from twin.errors import NotReadyError
 
 if TYPE_CHECKING:
-    from connectors.jobs import Outlook, Plan
+    from connectors.jobs import Plan
     from maintenance.alerts import Alert
     from maintenance.forecast import Model
     from twin.calibration import CalibratedPlant
@@ -47,8 +47,6 @@ class Board:
     deciding: threading.Lock = field(default_factory=threading.Lock)
     """Held from reading what was decided to writing the next decision into the ledger."""
     plan: Plan | None = None
-    outlook: Outlook | None = None
-    """What the plan in force sees ahead; what-ifs start from it."""
     steps: dict[str, Step] = field(default_factory=lambda: {name: Step() for name in STEPS})
     told: Callable[[], None] = lambda: None
     """Called when a step changed."""

@@ -30,8 +30,7 @@ from maintenance.forecast import Assessment
 from twin.calibration import live_state
 from twin.engine import LiveState
 from twin.errors import DataError, LinetwinError
-from twin.plant import FailureForecast, Plant, SignalId, SignalRole
-from twin.schedule import schedule_jobs, schedule_maintenance
+from twin.plant import Plant, SignalId, SignalRole
 from twin.telemetry import Historian, SampleBatch
 
 __all__ = ["Chain", "Pace", "live_since", "wholly_started"]
@@ -255,13 +254,13 @@ class Chain:
                 proposals,
                 at=as_of,
                 calibration=calibrated.version,
-                outlook=(outlook := _outlook(plan, state, forecasts)),
+                outlook=plan.outlook,
                 alerted=alerted,
             )
         except Exception as e:
             self._finish("demand", "failed", begun, str(e))
             raise
-        self._board.plan, self._board.outlook = plan, outlook
+        self._board.plan = plan
         self._hub.publish("proposals", self._desk.proposals())
         self._hub.publish("alerts", self._desk.alerts(None))
         items, proposed = len(plan.demand.items), len(plan.proposals)
@@ -301,18 +300,6 @@ def live_since(plant: Plant, done: Collection[str], as_of: datetime) -> datetime
     """
     open_from = (o.release_at for o in plant.orders.values() if o.order_id not in done)
     return min((as_of, *open_from)) - _LIVE_WINDOW
-
-
-def _outlook(
-    plan: jobs.Plan, state: LiveState, forecasts: tuple[FailureForecast, ...]
-) -> jobs.Outlook:
-    return jobs.Outlook(
-        start=plan.start,
-        state=state,
-        forecasts=forecasts,
-        jobs=tuple(schedule_jobs(plan.schedule)),
-        maintenance=tuple(schedule_maintenance(plan.schedule)),
-    )
 
 
 def _refuse(plan: jobs.Plan) -> None:

@@ -101,7 +101,8 @@ class Desk:
         self, changes: Sequence[str], horizon_h: float, replications: int, seed: int
     ) -> dict[str, Any]:
         plant = self._board.need("calibrated").plant
-        outlook = self._board.outlook or Outlook.unplanned(plant, self._now(), self._board.state)
+        plan = self._board.plan
+        outlook = plan.outlook if plan else Outlook.unplanned(plant, self._now(), self._board.state)
         return self._whatif.submit(
             plant,
             changes,

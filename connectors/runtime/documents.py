@@ -334,13 +334,16 @@ def health_document(
 ) -> dict[str, Any]:
     """How the product is doing."""
     states = {step.state for step in steps.values()}
+    failed = [f"{name}: {step.detail}" for name, step in steps.items() if step.state == "failed"]
+    problems = [*(source["error"] for source in sources if source["error"]), *failed]
     status = "running"
-    if "failed" in states or any(source["error"] for source in sources):
+    if problems:
         status = "degraded"
     elif "waiting" in states or any(step.at is None for step in steps.values()):
         status = "starting"
     return {
         "status": status,
+        "problems": problems,
         "as_of": at(as_of) if as_of else None,
         "version": version,
         "steps": {

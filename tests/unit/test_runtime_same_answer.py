@@ -10,11 +10,11 @@ from pathlib import Path
 from click.testing import CliRunner
 
 from connectors.cli import main
-from connectors.jobs import Outlook
+from connectors.jobs import plan_step
 from connectors.runtime.records import record_calibration, record_plan
 from tests.runtime_lab import NOW, bearing_forecast, office
 from twin.calibration import CalibratedPlant
-from twin.engine import LiveState, PlannedMaintenance, UnitStart, open_jobs
+from twin.engine import LiveState, UnitStart
 from twin.plant import Lognormal, WorkUnitState, load_plant
 
 PRACTICE = Path(__file__).parents[2] / "simulators" / "practice" / "plant.toml"
@@ -35,21 +35,19 @@ def test_the_api_and_the_command_line_agree_to_the_last_bit(tmp_path: Path) -> N
         version="v",
         notes=(),
     )
-    started = {"JO-1002": 7}
     busy = UnitStart(
         state=WorkUnitState.PRODUCTION, product="FG-GW10", order_id="JO-1002", remaining_s=1 / 7
     )
-    outlook = Outlook(
-        start=NOW,
-        state=LiveState(at=NOW, units={"printer": busy}, started=started),
-        forecasts=(bearing_forecast(),),
-        jobs=tuple(reversed(open_jobs(nominal, started)[:5])),
-        maintenance=(
-            PlannedMaintenance(
-                work_unit="spi", start_at=NOW + timedelta(minutes=10), duration_s=300.0
-            ),
-        ),
+    state = LiveState(at=NOW, units={"printer": busy}, started={"JO-1002": 7})
+    short = nominal.planning.model_copy(update={"replications": 1, "horizon_d": 0.5})
+    plan = plan_step(
+        calibrated.plant.model_copy(update={"planning": short}),
+        state,
+        (bearing_forecast(),),
+        NOW,
+        7,
     )
+    assert plan.outlook.maintenance
     desk = office(tmp_path, nominal)
     try:
         record_calibration(desk.ledger, calibrated, why="test")
@@ -60,10 +58,10 @@ def test_the_api_and_the_command_line_agree_to_the_last_bit(tmp_path: Path) -> N
             {"proposals": []},
             at=NOW,
             calibration="v",
-            outlook=outlook,
+            outlook=plan.outlook,
             alerted=(),
         )
-        desk.board.calibrated, desk.board.outlook = calibrated, outlook
+        desk.board.calibrated, desk.board.plan = calibrated, plan
         job = desk.desk.submit_whatif([CHANGE], 0.5, 2, 11)
         deadline = time.monotonic() + 60
         while (job := desk.desk.job(job["job_id"]))["state"] in ("queued", "running"):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from pydantic import Field
+
 from connectors.web.models.base import Instant, Strict
 
 __all__ = ["Health", "Ledger", "LedgerEntry", "Step"]
@@ -18,6 +20,7 @@ class Step(Strict):
 
 class Health(Strict):
     status: Literal["starting", "running", "degraded"]
+    problems: list[str] = Field(default=[], description="What is wrong now, with its remedy")
     as_of: Instant | None
     version: str
     steps: dict[str, Step]
