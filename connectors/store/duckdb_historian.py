@@ -223,10 +223,11 @@ class DuckdbHistorian:
             if version == 0:
                 cursor.execute("INSERT INTO schema_version VALUES (?)", [_SCHEMA_VERSION])
             cursor.execute("COMMIT")
-            rows = cursor.execute("SELECT name, signal_id FROM signals").fetchall()
-        self._ids = {SignalId(name): number for name, number in rows}
 
     def _load_frontier(self) -> Frontier:
+        with self._cursor() as cursor:
+            rows = cursor.execute("SELECT name, signal_id FROM signals").fetchall()
+        self._ids = {SignalId(name): number for name, number in rows}
         return Frontier(self._latest(self._ids, _FOREVER_US))
 
     def _latest(self, known: dict[SignalId, int], as_of_us: int) -> SampleBatch:

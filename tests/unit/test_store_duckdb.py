@@ -231,3 +231,31 @@ def test_a_person_reads_the_file_with_plain_sql(path: Path) -> None:
         ).fetchall()
     name = "works/line/printer/product"
     assert rows == [(name, None, "part 1", 1, 0), (name, None, "part 3", 3, 0)]
+
+
+class _Interrupted(DuckdbHistorian):
+    """Is interrupted right after its first commit, before it has noted what it stored."""
+
+    interrupts = 1
+
+    def _insert(self, batch: SampleBatch) -> None:
+        before = self._ids
+        super()._insert(batch)
+        if self.interrupts:
+            self.interrupts -= 1
+            self._ids = before
+            raise KeyboardInterrupt
+
+
+def test_an_interrupt_behind_the_commit_gives_no_name_two_numbers(path: Path) -> None:
+    store = _Interrupted(path)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            store.append(columns(0, 4))
+        assert store.append(columns(0, 4)) == 0
+        assert store.append(columns(4, 6)) == 6
+        assert stored(store) == list(range(10))
+    finally:
+        store.close()
+    with duckdb.connect(path) as file:
+        assert file.execute("SELECT count(*) FROM signals").fetchall() == [(2,)]
