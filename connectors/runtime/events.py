@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 __all__ = ["Event", "EventHub"]
@@ -87,17 +87,22 @@ class EventHub:
         first = self._kept[0].id if self._kept else self._next_id
         if not first <= seen + 1 <= self._next_id:
             return sorted(self._newest.values(), key=lambda event: event.id)
-        missed = [event for event in self._kept if event.id > seen]
-        return [
-            event
-            for event in missed
-            if event.name not in _COALESCED or self._newest.get((event.name, event.key)) is event
-        ]
+        told = []
+        for event in self._kept:
+            newest = self._newest.get((event.name, event.key))
+            if event.id <= seen:
+                continue
+            if event.name not in _COALESCED:
+                told.append(event)
+            elif newest is not None and newest.id == event.id:
+                told.append(newest)
+        return told
 
     def _publish(self, name: str, data: Mapping[str, Any], key: str, over: bool) -> None:
         event = Event(id=self._next_id, name=name, data=data, key=key)
         self._next_id += 1
-        self._kept.append(event)
+        # Of what is coalesced only the newest is ever told: the memory keeps its place, not its data.
+        self._kept.append(replace(event, data={}) if name in _COALESCED else event)
         if over:
             self._newest.pop((name, key), None)
         else:
