@@ -12,6 +12,12 @@ from connectors.cli.output import as_json, json_option, table, when
 __all__ = ["alerts"]
 
 
+def _named(_context: click.Context, _option: click.Parameter, who: str) -> str:
+    if not who.strip():
+        raise click.BadParameter("say who")
+    return who.strip()
+
+
 @click.group(invoke_without_command=True)
 @click.option(
     "--data",
@@ -39,7 +45,7 @@ def alerts(context: click.Context, data: Path, state: str | None, in_json: bool)
 
 @alerts.command("ack")
 @click.argument("alert_id")
-@click.option("--who", required=True, help="Who acknowledges.")
+@click.option("--who", required=True, callback=_named, help="Who acknowledges.")
 @click.option("--why", default="", help="What will be done.")
 @json_option
 @click.pass_context
@@ -53,7 +59,7 @@ def acknowledge(context: click.Context, alert_id: str, who: str, why: str, in_js
 
 @alerts.command("clear")
 @click.argument("alert_id")
-@click.option("--who", required=True, help="Who clears it.")
+@click.option("--who", required=True, callback=_named, help="Who clears it.")
 @click.option("--why", required=True, help="What was found or done.")
 @json_option
 @click.pass_context

@@ -165,6 +165,13 @@ def test_alerts_are_listed_acknowledged_and_cleared(data: Path) -> None:
     assert kinds == ["raise", "acknowledge", "clear"]
 
 
+@pytest.mark.parametrize("act", [("ack",), ("clear", "--why", "replaced")])
+def test_a_decision_on_an_alert_needs_a_name(data: Path, act: tuple[str, ...]) -> None:
+    command, *why = act
+    *_, line = refused(2, "alerts", "--data", data, command, ALERT, "--who", " ", *why)
+    assert line == "Error: Invalid value for '--who': say who"
+
+
 @pytest.mark.parametrize("command", ["check", "simulate", "schedule", "demand"])
 def test_a_plant_file_that_is_not_there_is_said_in_one_line(command: str, tmp_path: Path) -> None:
     (line,) = refused(1, command, tmp_path / "none.toml")

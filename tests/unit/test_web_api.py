@@ -214,9 +214,10 @@ def test_long_work_is_accepted_and_says_where_it_is() -> None:
     assert service.asked == [("whatif", ["buffer.aoi_in.capacity=12"], 8, 16, 0)]
 
 
-def test_a_decision_needs_a_name() -> None:
+@pytest.mark.parametrize("who", ["", "  "])
+def test_a_decision_needs_a_name(who: str) -> None:
     service, web = service_of({})
-    answer = web.post("/api/v1/alerts/A-1/acknowledge", json={"who": "", "why": "seen"})
+    answer = web.post("/api/v1/alerts/A-1/acknowledge", json={"who": who, "why": "seen"})
     assert answer.status_code == 422
     assert service.asked == []
 

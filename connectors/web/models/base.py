@@ -6,7 +6,9 @@ reference in docs/reference/api.md cannot fall behind what is sent.
 
 from __future__ import annotations
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from typing import Annotated
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 __all__ = ["Decision", "Instant", "Strict", "Value"]
 
@@ -23,5 +25,5 @@ class Strict(BaseModel):
 class Decision(Strict):
     """Who decides, and why; both go to the ledger."""
 
-    who: str = Field(min_length=1, max_length=100)
+    who: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
     why: str = Field(default="", max_length=2000)
