@@ -128,9 +128,7 @@ class Desk:
         return documents.forecasts_document(forecasts, as_of=self._board.need("forecasts_at"))
 
     def alerts(self, state: str | None) -> dict[str, Any]:
-        return documents.alerts_document(
-            self._current_alerts(), self._board.plan, state=state, now=self._now()
-        )
+        return documents.alerts_document(self._current_alerts(), self._board.plan, state=state)
 
     def acknowledge(self, alert_id: str, who: str, why: str) -> dict[str, Any]:
         with self._board.deciding:
@@ -217,9 +215,9 @@ class Desk:
         )
         self._board.alerts = {**self._board.alerts, event.alert.alert_id: event.alert}
         self._hub.publish("alerts", self.alerts(None))
-        shown: dict[str, Any] = documents.alerts_document(
-            [event.alert], self._board.plan, now=self._now()
-        )["alerts"][0]
+        shown: dict[str, Any] = documents.alerts_document([event.alert], self._board.plan)[
+            "alerts"
+        ][0]
         return shown
 
     def _health_time(self) -> datetime | None:

@@ -201,17 +201,17 @@ def alerts_document(
     plan: Plan | None = None,
     *,
     state: str | None = None,
-    now: datetime | None = None,
 ) -> dict[str, Any]:
-    """Alerts, newest first, each with the slot that the schedule gives its work, unless it is over."""
+    """Alerts, newest first, each with the slot that the schedule gives its work.
+
+    A slot that has gone by stays until the next plan moves it: the work is then most urgent.
+    """
     slots = {(m.work_unit, m.failure_mode): m for m in plan.schedule.maintenance} if plan else {}
     shown = []
     for alert in sorted(alerts, key=lambda a: a.raised_at, reverse=True):
         if state is not None and alert.state != state:
             continue
         slot = slots.get(alert.key) if alert.open else None
-        if slot and now and slot.end_at <= now:
-            slot = None
         window = slot and {"start_at": at(slot.start_at), "duration_s": float(slot.duration_s)}
         shown.append({**alert.as_dict(), "proposed_window": window})
     return {"alerts": shown}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -135,6 +136,16 @@ def test_an_open_alert_shows_the_newest_forecast(busy: Office) -> None:
     busy.board.forecasts = (bearing_forecast(),)
     (shown,) = busy.desk.alerts(None)["alerts"]
     assert (shown["probability"], shown["remaining_life_h"]["p50"]) == (0.9, pytest.approx(7.2))
+
+
+def test_work_whose_slot_has_gone_by_keeps_it_until_the_next_plan(busy: Office, plan: Plan) -> None:
+    (work,) = plan.schedule.maintenance
+    begun = NOW - timedelta(days=1)
+    past = replace(work, start_at=begun, end_at=begun + (work.end_at - work.start_at))
+    busy.board.plan = replace(plan, schedule=replace(plan.schedule, maintenance=(past,)))
+    (shown,) = maintenance.Alerts.model_validate(busy.desk.alerts(None)).alerts
+    assert shown.proposed_window is not None
+    assert shown.proposed_window.start_at == begun
 
 
 def test_a_proposal_is_approved_with_another_quantity_at_its_cost(busy: Office) -> None:
