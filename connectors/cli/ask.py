@@ -262,6 +262,11 @@ def _print_demand(grid: dict[str, Any], proposals: dict[str, Any]) -> None:
             ("supplier_id", "from", str),
             ("release_at", "order by", when),
             ("due_at", "needed", when),
-            ("reason", "why", str),
+            ("reason", "why", _first_sentence),
         ],
     )
+
+
+def _first_sentence(text: str) -> str:
+    """What fits into a table; ``--json`` has the rest."""
+    return text.split(". ", 1)[0].removesuffix(".") + "."
