@@ -9,11 +9,12 @@ import click
 
 from connectors.cli.output import (
     DURATION,
-    INSTANT,
     as_json,
     data_option,
     json_option,
     plant_argument,
+    seed_option,
+    start_option,
     table,
     when,
 )
@@ -30,10 +31,8 @@ __all__ = ["demand", "schedule", "simulate", "whatif"]
     "--horizon", type=DURATION, default="8h", show_default=True, help="Length of the run."
 )
 @click.option("--replications", type=click.IntRange(1, 10_000), default=8, show_default=True)
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-@click.option(
-    "--start", type=INSTANT, help="First instant; default: the calibration's, or the first release."
-)
+@seed_option
+@start_option
 @data_option
 @json_option
 def simulate(
@@ -88,10 +87,8 @@ def simulate(
     "--horizon", type=DURATION, default="8h", show_default=True, help="Length of each run."
 )
 @click.option("--replications", type=click.IntRange(2, 10_000), default=16, show_default=True)
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-@click.option(
-    "--start", type=INSTANT, help="First instant; default: the calibration's, or the first release."
-)
+@seed_option
+@start_option
 @data_option
 @json_option
 def whatif(
@@ -141,9 +138,7 @@ def whatif(
 
 @click.command()
 @plant_argument
-@click.option(
-    "--start", type=INSTANT, help="First instant; default: the calibration's, or the first release."
-)
+@start_option
 @click.option(
     "--time-limit", type=DURATION, default="5s", show_default=True, help="For the solver."
 )
@@ -197,10 +192,8 @@ def schedule(
 
 @click.command()
 @plant_argument
-@click.option(
-    "--start", type=INSTANT, help="First instant; default: the calibration's, or the first release."
-)
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@start_option
+@seed_option
 @data_option
 @json_option
 def demand(

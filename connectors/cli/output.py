@@ -21,6 +21,8 @@ __all__ = [
     "data_option",
     "json_option",
     "plant_argument",
+    "seed_option",
+    "start_option",
     "table",
     "when",
 ]
@@ -83,6 +85,10 @@ class LinetwinGroup(click.Group):
 
 
 plant_argument = click.argument("plant", type=click.Path(path_type=Path))
+start_option = click.option(
+    "--start", type=INSTANT, help="First instant; default: the calibration's, or the first release."
+)
+seed_option = click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 json_option = click.option("--json", "in_json", is_flag=True, help="Print one JSON document.")
 data_option = click.option(
     "--data",

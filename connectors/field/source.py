@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -103,7 +104,7 @@ def public_url(url: str) -> str:
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
-class LiveSource:
+class LiveSource(ABC):
     """A server or broker that is listened to until ``stop``, through every loss of connection.
 
     A protocol implements ``_session``: connect, set ``subscribed``, hand readings to the sink,
@@ -157,8 +158,8 @@ class LiveSource:
         """Ask ``run`` to hand over what it has and to return."""
         self._stopping.set()
 
-    async def _session(self, sink: Sink) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    async def _session(self, sink: Sink) -> None: ...
 
     def _all_well(self) -> None:
         """Every wanted address is subscribed."""

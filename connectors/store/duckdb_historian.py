@@ -14,7 +14,7 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
-from connectors.store.frontier import Frontier, in_order, unseen
+from connectors.store.frontier import Frontier, FrontierHistorian, in_order
 from twin.errors import StoreError
 from twin.plant.signals import SignalId
 from twin.telemetry.samples import SampleBatch, to_us
@@ -83,7 +83,7 @@ _owned: set[Path] = set()
 _owned_lock = threading.Lock()
 
 
-class DuckdbHistorian:
+class DuckdbHistorian(FrontierHistorian):
     """Telemetry in one DuckDB file; keeps the promise of ``twin.telemetry.Historian``.
 
     One process owns the file, and opens it once; its threads may append and read at the same
@@ -121,30 +121,10 @@ class DuckdbHistorian:
         try:
             with self._errors("cannot be opened"):
                 self._prepare()
-                self._frontier = self._load_frontier()
-                self._certain = True
+            self._open_frontier()
         except BaseException:
             self.close()
             raise
-
-    def append(self, batch: SampleBatch) -> int:
-        """Store samples in one transaction; return how many were new.
-
-        Raises:
-            StoreError: Nothing of this batch was stored; the same call may be tried again.
-        """
-        if not len(batch):
-            return 0
-        with self._writing, self._errors(f"{len(batch)} samples not stored"):
-            if not self._certain:
-                self._frontier = self._load_frontier()
-            self._certain = False  # until here again: an interrupt may fall behind the commit
-            new = unseen(batch, self._frontier, self._is_stored)
-            if len(new):
-                self._insert(new)
-                self._frontier.advance(new)
-            self._certain = True
-            return len(new)
 
     def read(
         self,
@@ -175,21 +155,6 @@ class DuckdbHistorian:
         text = np.full(len(batch), None, np.object_)
         text[batch.text.astype(np.bool_)] = texts
         return replace(batch, text=text)
-
-    def latest(
-        self, signals: Sequence[SignalId] | None = None, *, as_of: datetime | None = None
-    ) -> SampleBatch:
-        """The newest sample of each signal; see ``twin.telemetry.Historian.latest``.
-
-        Raises:
-            StoreError: The file cannot be read.
-        """
-        with self._errors("cannot be read"):
-            newest, late = self._frontier.latest(signals, as_of)
-            if late and as_of is not None:
-                older = self._latest(self._known(late), to_us(as_of))
-                newest = SampleBatch.concat([newest, older])
-            return in_order(newest)
 
     def count(self) -> int:
         """Number of samples stored.
@@ -230,6 +195,9 @@ class DuckdbHistorian:
         self._ids = {SignalId(name): number for name, number in rows}
         return Frontier(self._latest(self._ids, _FOREVER_US))
 
+    def _newest_by(self, signals: Sequence[SignalId], as_of_us: int) -> SampleBatch:
+        return self._latest(self._known(signals), as_of_us)
+
     def _latest(self, known: dict[SignalId, int], as_of_us: int) -> SampleBatch:
         with self._cursor() as cursor:
             rows = cursor.execute(_LATEST, [list(known.values()), as_of_us]).fetchnumpy()
@@ -253,7 +221,7 @@ class DuckdbHistorian:
         stored[rows] = True
         return stored
 
-    def _insert(self, batch: SampleBatch) -> None:
+    def _write(self, batch: SampleBatch) -> None:
         used = [batch.signals[code] for code in np.unique(batch.code)]
         added = [name for name in used if name not in self._ids]
         ids = self._ids | {name: len(self._ids) + i for i, name in enumerate(added)}

@@ -7,7 +7,10 @@ come from one row per signal. Only what is older is looked up in the store.
 
 from __future__ import annotations
 
+import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 
 import numpy as np
@@ -16,7 +19,7 @@ from numpy.typing import NDArray
 from twin.plant.signals import SignalId
 from twin.telemetry.samples import SampleBatch, to_us
 
-__all__ = ["Frontier", "in_order", "unseen"]
+__all__ = ["Frontier", "FrontierHistorian", "in_order", "unseen"]
 
 _NEVER = np.iinfo(np.int64).min
 
@@ -106,3 +109,75 @@ def _last_of_each(code: NDArray[np.int32]) -> NDArray[np.bool_]:
 
 def _names(batch: SampleBatch) -> list[SignalId]:
     return [batch.signals[c] for c in batch.code.tolist()]
+
+
+class FrontierHistorian(ABC):
+    """``append`` and ``latest`` of ``twin.telemetry.Historian`` over a store with a frontier.
+
+    A store says how rows are written, looked up and read. ``_open_frontier`` comes last in its
+    constructor.
+    """
+
+    _writing: threading.Lock
+    """Held by the one thread that writes."""
+    _frontier: Frontier
+    _certain: bool
+    """False from when a write begins until it is known what of it is stored."""
+
+    def append(self, batch: SampleBatch) -> int:
+        """Store samples; return how many were new.
+
+        Raises:
+            StoreError: The rows are not all stored; the same batch may be tried again.
+        """
+        if not len(batch):
+            return 0
+        with self._writing, self._errors(f"{len(batch)} samples not stored"):
+            if not self._certain:
+                self._frontier = self._load_frontier()
+            self._certain = False  # until here again: after an error the store knows better
+            new = unseen(batch, self._frontier, self._is_stored)
+            if len(new):
+                self._write(new)
+                self._frontier.advance(new)
+            self._certain = True
+            return len(new)
+
+    def latest(
+        self, signals: Sequence[SignalId] | None = None, *, as_of: datetime | None = None
+    ) -> SampleBatch:
+        """The newest sample of each signal; see ``twin.telemetry.Historian.latest``.
+
+        Raises:
+            StoreError: The store cannot be read.
+        """
+        with self._errors("cannot be read"):
+            newest, late = self._frontier.latest(signals, as_of)
+            if late and as_of is not None:
+                newest = SampleBatch.concat([newest, self._newest_by(late, to_us(as_of))])
+            return in_order(newest)
+
+    def _open_frontier(self) -> None:
+        with self._errors("cannot be opened"):
+            self._frontier = self._load_frontier()
+            self._certain = True
+
+    @abstractmethod
+    def _errors(self, what: str) -> AbstractContextManager[None]:
+        """Turns the library's errors inside the block into StoreError."""
+
+    @abstractmethod
+    def _load_frontier(self) -> Frontier:
+        """The frontier as the store holds it."""
+
+    @abstractmethod
+    def _is_stored(self, batch: SampleBatch) -> NDArray[np.bool_]:
+        """Which rows the store has already. Shape (n,)"""
+
+    @abstractmethod
+    def _write(self, batch: SampleBatch) -> None:
+        """Store rows that are new."""
+
+    @abstractmethod
+    def _newest_by(self, signals: Sequence[SignalId], as_of_us: int) -> SampleBatch:
+        """The newest row of each signal that was available at an instant."""

@@ -24,7 +24,7 @@ from influxdb_client.domain.write_precision import WritePrecision
 from influxdb_client.rest import ApiException
 from numpy.typing import NDArray
 
-from connectors.store.frontier import Frontier, in_order, unseen
+from connectors.store.frontier import Frontier, FrontierHistorian, in_order
 from twin.errors import StoreError
 from twin.plant.signals import SignalId
 from twin.telemetry.samples import SampleBatch, from_us, to_us
@@ -39,7 +39,7 @@ _COLUMNS = "value, text, infinite, quality, available_us"
 _UNSAFE = re.compile(r"[%\\\s,=\"'\x00-\x1f\x7f]")
 
 
-class InfluxHistorian:
+class InfluxHistorian(FrontierHistorian):
     """Telemetry in one bucket; keeps the promise of ``twin.telemetry.Historian``.
 
     InfluxDB overwrites a point that has the same time, so the first arrival wins only because
@@ -77,31 +77,10 @@ class InfluxHistorian:
         self._write_api: Any = self._client.write_api(write_options=SYNCHRONOUS)
         self._closed = False
         try:
-            with self._errors("cannot be opened"):
-                self._frontier = self._load_frontier()
-                self._certain = True
+            self._open_frontier()
         except BaseException:
             self.close()
             raise
-
-    def append(self, batch: SampleBatch) -> int:
-        """Store samples; return how many were new.
-
-        Raises:
-            StoreError: The rows are not all stored; the same batch may be tried again.
-        """
-        if not len(batch):
-            return 0
-        with self._writing, self._errors(f"{len(batch)} samples not stored"):
-            if not self._certain:
-                self._frontier = self._load_frontier()
-            self._certain = False  # until here again: after an error the server knows better
-            new = unseen(batch, self._frontier, self._is_stored)
-            if len(new):
-                self._write(new)
-                self._frontier.advance(new)
-            self._certain = True
-            return len(new)
 
     def read(
         self,
@@ -120,21 +99,6 @@ class InfluxHistorian:
         with self._errors("cannot be read"):
             pages = self._pages(_COLUMNS, signals, to_us(start), to_us(end), where)
             return in_order(SampleBatch.concat([_batch(name, rows) for name, rows in pages]))
-
-    def latest(
-        self, signals: Sequence[SignalId] | None = None, *, as_of: datetime | None = None
-    ) -> SampleBatch:
-        """The newest sample of each signal; see ``twin.telemetry.Historian.latest``.
-
-        Raises:
-            StoreError: The server cannot be reached, or refuses.
-        """
-        with self._errors("cannot be read"):
-            newest, late = self._frontier.latest(signals, as_of)
-            if late and as_of is not None:
-                older = self._newest(late, f" AND available_us <= {to_us(as_of)}")
-                newest = SampleBatch.concat([newest, older])
-            return in_order(newest)
 
     def count(self) -> int:
         """Number of samples stored.
@@ -156,6 +120,9 @@ class InfluxHistorian:
 
     def _load_frontier(self) -> Frontier:
         return Frontier(self._newest(None, ""))
+
+    def _newest_by(self, signals: Sequence[SignalId], as_of_us: int) -> SampleBatch:
+        return self._newest(signals, f" AND available_us <= {as_of_us}")
 
     def _newest(self, signals: Sequence[SignalId] | None, where: str) -> SampleBatch:
         within = _where(signals, _FIRST_US, _LAST_US) + where

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from typing import Any
 
 from simulators.physics.emission import BAD, GOOD
@@ -57,7 +58,7 @@ class Parameters:
         return self.setpoint[unit, name] + self.wander[unit, name].value
 
 
-class Sensor:
+class Sensor(ABC):
     """One sampled signal of a machine."""
 
     def __init__(self, unit: str, name: str, signal: Signal, index: int, streams: Streams) -> None:
@@ -81,11 +82,11 @@ class Sensor:
             self._toggle_s += -mean * math.log1p(-self._gaps.next())
         return (None, BAD) if self._lost else (value, GOOD)
 
+    @abstractmethod
     def true_value(self, line: Line, now: float, noise: float) -> float:
         """The reading without outages; ``noise`` is standard normal."""
-        raise NotImplementedError
 
-    def step(self) -> None:
+    def step(self) -> None:  # noqa: B027  most sensors have no process of their own
         """Move the sensor's own process on by GRID_S."""
 
     def state(self) -> dict[str, Any]:

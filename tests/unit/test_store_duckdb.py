@@ -238,9 +238,9 @@ class _Interrupted(DuckdbHistorian):
 
     interrupts = 1
 
-    def _insert(self, batch: SampleBatch) -> None:
+    def _write(self, batch: SampleBatch) -> None:
         before = self._ids
-        super()._insert(batch)
+        super()._write(batch)
         if self.interrupts:
             self.interrupts -= 1
             self._ids = before
