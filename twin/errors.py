@@ -11,6 +11,7 @@
     |-- NotReadyError       ask again soon: it is being computed for the first time
     |-- ConflictError       look again: the thing is not in a state that allows this
     |-- StoreError          retry, or repair the disk or server: nothing of this call was stored
+    |   `-- RefusedError    set the data aside: the store will never take it
     |-- SourceError         retry later: a machine, sensor or broker cannot be reached
     `-- SolverError         give it more time or relax the problem: no schedule was found
 """
@@ -29,6 +30,7 @@ __all__ = [
     "LookAheadError",
     "NotFoundError",
     "NotReadyError",
+    "RefusedError",
     "SolverError",
     "SourceError",
     "StoreError",
@@ -107,6 +109,12 @@ class StoreError(LinetwinError):
     """The store did not take or give the data; nothing of this call was stored."""
 
     code = "store"
+
+
+class RefusedError(StoreError):
+    """The store will never take this data: it is the data that must be looked at, not the store."""
+
+    code = "refused"
 
 
 class SourceError(LinetwinError):
