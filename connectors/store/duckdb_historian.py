@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from connectors.store.frontier import Frontier, FrontierHistorian, in_order
 from twin.errors import StoreError
 from twin.plant.signals import SignalId
-from twin.telemetry.samples import SampleBatch, to_us
+from twin.telemetry.samples import Quality, SampleBatch, to_us
 
 __all__ = ["DuckdbHistorian"]
 
@@ -58,14 +58,20 @@ _ROWS = """
 SELECT signal_id, measured_us, available_us, value, quality, text IS NOT NULL AS has_text
 FROM samples
 WHERE signal_id IN (SELECT unnest($ids))
-  AND measured_us >= $start AND measured_us < $end AND available_us <= $as_of
+  AND measured_us >= $start AND measured_us < $end AND available_us <= $as_of AND quality <= $worst
 """
 _TEXTS = """
 SELECT text
 FROM samples
 WHERE text IS NOT NULL AND signal_id IN (SELECT unnest($ids))
-  AND measured_us >= $start AND measured_us < $end AND available_us <= $as_of
+  AND measured_us >= $start AND measured_us < $end AND available_us <= $as_of AND quality <= $worst
 ORDER BY list_position($ids, signal_id), measured_us
+"""
+_FORGET = """
+DELETE FROM samples
+USING (SELECT signal_id, max(measured_us) AS newest_us FROM samples GROUP BY signal_id) AS newest
+WHERE samples.signal_id = newest.signal_id
+  AND samples.measured_us < least(newest.newest_us, ?)
 """
 _LATEST = """
 SELECT signal_id, measured_us, available_us, value, quality, text
@@ -133,6 +139,7 @@ class DuckdbHistorian(FrontierHistorian):
         end: datetime,
         *,
         as_of: datetime | None = None,
+        worst: Quality = Quality.BAD,
     ) -> SampleBatch:
         """Samples with ``start <= measured_at < end``; see ``twin.telemetry.Historian.read``.
 
@@ -145,6 +152,7 @@ class DuckdbHistorian(FrontierHistorian):
             "start": to_us(start),
             "end": to_us(end),
             "as_of": _FOREVER_US if as_of is None else to_us(as_of),
+            "worst": int(worst),
         }
         with self._errors("cannot be read"), self._cursor() as cursor:
             cursor.execute("BEGIN")  # both queries see the same rows
@@ -155,6 +163,15 @@ class DuckdbHistorian(FrontierHistorian):
         text = np.full(len(batch), None, np.object_)
         text[batch.text.astype(np.bool_)] = texts
         return replace(batch, text=text)
+
+    def forget(self, before: datetime) -> int:
+        """Drop samples measured before an instant, but never the newest of a signal.
+
+        Raises:
+            StoreError: Nothing was dropped.
+        """
+        with self._writing, self._errors("nothing was dropped"), self._cursor() as cursor:
+            return _one_int(cursor, _FORGET, [to_us(before)])
 
     def count(self) -> int:
         """Number of samples stored.
@@ -295,6 +312,6 @@ def _batch(
     )
 
 
-def _one_int(cursor: duckdb.DuckDBPyConnection, query: str) -> int:
-    row = cursor.execute(query).fetchone()
+def _one_int(cursor: duckdb.DuckDBPyConnection, query: str, given: Sequence[int] = ()) -> int:
+    row = cursor.execute(query, given).fetchone()
     return int(row[0]) if row else 0

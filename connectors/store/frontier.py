@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.plant.signals import SignalId
-from twin.telemetry.samples import SampleBatch, to_us
+from twin.telemetry.downsample import Downsampled, downsample
+from twin.telemetry.samples import Quality, SampleBatch, to_us
 
 __all__ = ["Frontier", "FrontierHistorian", "in_order", "unseen"]
 
@@ -156,6 +157,36 @@ class FrontierHistorian(ABC):
             if late and as_of is not None:
                 newest = SampleBatch.concat([newest, self._newest_by(late, to_us(as_of))])
             return in_order(newest)
+
+    def downsample(
+        self,
+        signals: Sequence[SignalId] | None,
+        start: datetime,
+        end: datetime,
+        *,
+        bucket_s: float,
+        as_of: datetime | None = None,
+    ) -> Downsampled:
+        """What buckets of one length hold; see ``twin.telemetry.Historian.downsample``.
+
+        Raises:
+            DataError: The bucket is shorter than a microsecond.
+            StoreError: The store cannot be read.
+        """
+        rows = self.read(signals, start, end, as_of=as_of, worst=Quality.UNCERTAIN)
+        return downsample(rows, bucket_s)
+
+    @abstractmethod
+    def read(
+        self,
+        signals: Sequence[SignalId] | None,
+        start: datetime,
+        end: datetime,
+        *,
+        as_of: datetime | None = None,
+        worst: Quality = Quality.BAD,
+    ) -> SampleBatch:
+        """Rows of a window; see ``twin.telemetry.Historian.read``."""
 
     def _open_frontier(self) -> None:
         with self._errors("cannot be opened"):

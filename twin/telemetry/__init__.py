@@ -1,5 +1,6 @@
 """Telemetry: samples, the promise of a store, states from signals, and ISO 22400 figures."""
 
+from twin.telemetry.downsample import Downsampled, downsample
 from twin.telemetry.historian import Historian, MemoryHistorian
 from twin.telemetry.kpi import LineKpis, UnitKpis, line_kpis, unit_kpis
 from twin.telemetry.parts import PartRecords, part_records
@@ -20,6 +21,7 @@ from twin.telemetry.states import (
 )
 
 __all__ = [
+    "Downsampled",
     "FailureEvent",
     "Historian",
     "LineKpis",
@@ -31,6 +33,7 @@ __all__ = [
     "SignalIndex",
     "StateIntervals",
     "UnitKpis",
+    "downsample",
     "failure_events",
     "from_us",
     "line_kpis",

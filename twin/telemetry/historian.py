@@ -10,7 +10,8 @@ from typing import Protocol
 import numpy as np
 
 from twin.plant.signals import SignalId
-from twin.telemetry.samples import SampleBatch, to_us
+from twin.telemetry.downsample import Downsampled, downsample
+from twin.telemetry.samples import Quality, SampleBatch, to_us
 
 __all__ = ["Historian", "MemoryHistorian"]
 
@@ -36,6 +37,7 @@ class Historian(Protocol):
         end: datetime,
         *,
         as_of: datetime | None = None,
+        worst: Quality = Quality.BAD,
     ) -> SampleBatch:
         """Samples with ``start <= measured_at < end`` that were available at ``as_of``.
 
@@ -44,6 +46,7 @@ class Historian(Protocol):
             start: First instant, aware.
             end: First instant that is left out, aware.
             as_of: Leaves out what became available later; None leaves out nothing.
+            worst: Leaves out rows of a worse quality.
 
         Returns:
             Rows by signal name, then measured_at.
@@ -60,6 +63,44 @@ class Historian(Protocol):
 
         Raises:
             StoreError: The store cannot be read.
+        """
+        ...
+
+    def downsample(
+        self,
+        signals: Sequence[SignalId] | None,
+        start: datetime,
+        end: datetime,
+        *,
+        bucket_s: float,
+        as_of: datetime | None = None,
+    ) -> Downsampled:
+        """What buckets of one length hold of a window: numbers of quality GOOD and UNCERTAIN.
+
+        Buckets are aligned to 1970; one without numbers has no row. Of the first and the last
+        bucket only the part counts that lies in the window.
+
+        Args:
+            signals: Which; None for all. Unknown names give no rows.
+            start: First instant, aware.
+            end: First instant that is left out, aware.
+            bucket_s: Length of a bucket. [s]
+            as_of: Leaves out what became available later; None leaves out nothing.
+
+        Raises:
+            DataError: The bucket is shorter than a microsecond.
+            StoreError: The store cannot be read.
+        """
+        ...
+
+    def forget(self, before: datetime) -> int:
+        """Drop samples measured before an instant; return how many were dropped.
+
+        The newest sample of a signal stays, however old: ``latest`` answers as before. A dropped
+        sample that arrives once more is stored once more.
+
+        Raises:
+            StoreError: Not all of them were dropped; the same call may be tried again.
         """
         ...
 
@@ -101,10 +142,11 @@ class MemoryHistorian:
         end: datetime,
         *,
         as_of: datetime | None = None,
+        worst: Quality = Quality.BAD,
     ) -> SampleBatch:
         batch = self._available(signals, as_of)
         inside = (batch.measured_us >= to_us(start)) & (batch.measured_us < to_us(end))
-        return batch.take(inside)
+        return batch.take(inside & (batch.quality <= worst))
 
     def latest(
         self, signals: Sequence[SignalId] | None = None, *, as_of: datetime | None = None
@@ -112,6 +154,29 @@ class MemoryHistorian:
         batch = self._available(signals, as_of)
         last = np.append(batch.code[1:] != batch.code[:-1], True) if len(batch) else batch.code > 0
         return batch.take(last)
+
+    def downsample(
+        self,
+        signals: Sequence[SignalId] | None,
+        start: datetime,
+        end: datetime,
+        *,
+        bucket_s: float,
+        as_of: datetime | None = None,
+    ) -> Downsampled:
+        return downsample(self.read(signals, start, end, as_of=as_of), bucket_s)
+
+    def forget(self, before: datetime) -> int:
+        with self._writing:
+            batch, newest = self._available(None, None), self.latest()
+            newest_us = np.zeros(len(batch.signals), np.int64)
+            newest_us[newest.code] = newest.measured_us
+            old = batch.measured_us < to_us(before)
+            old &= batch.measured_us < newest_us[batch.code]
+            kept = batch.take(~old)
+            self._seen = {(s.signal, to_us(s.measured_at)) for s in kept.samples()}
+            self._batches = [kept]
+        return int(old.sum())
 
     def count(self) -> int:
         return len(self._seen)
