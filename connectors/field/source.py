@@ -4,73 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+import numpy as np
+from numpy.typing import NDArray
+
+from connectors.field.delivery import NO_TIME, Sink
 from twin.errors import SourceError
-from twin.plant import Plant, SignalId, SourceKind
+from twin.plant import Plant, SignalId, Source
 
 __all__ = [
     "LiveSource",
-    "Readings",
-    "Sink",
     "SourceHealth",
+    "Surroundings",
+    "Wanted",
     "public_url",
     "source_signals",
+    "wanted",
 ]
 
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 15.0
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Readings:
-    """What a source heard, in columns of one length, before units and signal ids."""
-
-    index: list[int] = field(default_factory=list)
-    """Which of the source's addresses."""
-    value: list[float | int | str | None] = field(default_factory=list)
-    """As sent; None when there is no value."""
-    measured_us: list[int | None] = field(default_factory=list)
-    """Microseconds since 1970, UTC; None when the device does not say."""
-    quality: list[int] = field(default_factory=list)
-    """A code of ``twin.telemetry.Quality``."""
-
-    def __len__(self) -> int:
-        return len(self.index)
-
-    def add(
-        self, index: int, value: float | str | None, measured_us: int | None, quality: int
-    ) -> None:
-        """One more row."""
-        self.index.append(index)
-        self.value.append(value)
-        self.measured_us.append(measured_us)
-        self.quality.append(quality)
-
-
-class Sink(Protocol):
-    """Where a source puts what it heard."""
-
-    async def __call__(
-        self,
-        readings: Readings,
-        stored: Callable[[], None] | None = None,
-        hurry: bool = False,
-    ) -> None:
-        """Take the readings; waits while there is no room.
-
-        Args:
-            readings: The caller leaves them alone from now on.
-            stored: Called once, when every reading is in the store.
-            hurry: The source can get no more before these are stored.
-        """
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +51,52 @@ def source_signals(plant: Plant, source: str) -> tuple[tuple[SignalId, str], ...
     return tuple(
         (signal_id, plant.address(unit, name))
         for signal_id, (unit, name, signal) in plant.signals().items()
+        if signal.source == source
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """One address of a source, and how its signal is to be sent."""
+
+    address: str
+    text: bool = False
+    """The signal is a text."""
+    deadband: float | None = None
+    """Absolute, in the sent unit."""
+    deadband_percent: float | None = None
+    """Percent of the server's EURange."""
+    sampling_interval_ms: float | None = None
+    """In place of the source's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """Where sources find files, and how they wait."""
+
+    folder: Path = Path()
+    """Of the plant file; files that it names are found from here."""
+    data: Path | None = None
+    """Of the product; None for a source that keeps nothing of its own."""
+    client_prefix: str = "linetwin"
+    """Begins the client id at MQTT brokers; give each running instance its own."""
+    sleep: Callable[[float], Coroutine[Any, Any, None]] = asyncio.sleep
+    """Waits between attempts."""
+    wall_s: Callable[[], float] = time.time
+    """Seconds since 1970, for the time stamps of what is published."""
+
+
+def wanted(plant: Plant, source: str) -> tuple[Wanted, ...]:
+    """What is wanted of a source, in the order of ``source_signals``."""
+    return tuple(
+        Wanted(
+            address=plant.address(unit, name),
+            text=signal.text,
+            deadband=signal.deadband,
+            deadband_percent=signal.deadband_percent,
+            sampling_interval_ms=signal.sampling_interval_ms,
+        )
+        for unit, name, signal in plant.signals().values()
         if signal.source == source
     )
 
@@ -115,19 +123,34 @@ class LiveSource(ABC):
     def __init__(
         self,
         name: str,
-        kind: SourceKind,
+        entry: Source,
         url: str,
-        addresses: Sequence[str],
-        sleep: Callable[[float], Coroutine[Any, Any, None]] = asyncio.sleep,
+        signals: Sequence[Wanted],
+        around: Surroundings | None = None,
     ) -> None:
+        """Prepare; nothing is connected yet.
+
+        Args:
+            name: As in the plant file.
+            entry: What the plant file says of it.
+            url: Where it is; in place of the entry's.
+            signals: What is wanted, each address once; ``index`` of a reading points in here.
+            around: Where it finds files and how it waits; None for the usual.
+        """
         self.name = name
-        self.kind = kind
+        self.kind = entry.kind
+        self.entry = entry
         self.url = url
-        self.addresses = tuple(addresses)
+        self.signals = tuple(signals)
+        self.addresses = tuple(signal.address for signal in signals)
+        self.around = around or Surroundings()
         self.subscribed = asyncio.Event()
         """Set while every wanted address is subscribed."""
+        self.reached_us: NDArray[np.int64] = np.full(len(self.addresses), NO_TIME, np.int64)
+        """Newest measured_us of each address that is durable or on its way there; the pipeline
+        fills it before ``run`` and keeps it, a source reads it to know what it missed."""
         self._stopping = asyncio.Event()
-        self._sleep = sleep
+        self._sleep = self.around.sleep
         self._rejected = 0
         self._connected = False
         self._error: str | None = None

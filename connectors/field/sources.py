@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Coroutine, Mapping
-from typing import Any
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from connectors.field.source import LiveSource, source_signals
+from connectors.field.source import LiveSource, Surroundings, wanted
 from twin.errors import DataError
 from twin.plant import Plant, SourceKind
 
@@ -17,39 +15,38 @@ __all__ = ["live_sources"]
 def live_sources(
     plant: Plant,
     urls: Mapping[str, str] | None = None,
-    client_prefix: str = "linetwin",
-    sleep: Callable[[float], Coroutine[Any, Any, None]] = asyncio.sleep,
+    around: Surroundings | None = None,
 ) -> list[LiveSource]:
     """One source for each entry of ``[sources]`` that has signals.
 
     Args:
         plant: Names the sources and the addresses of their signals.
         urls: Source -> URL to use in place of the plant file's.
-        client_prefix: Begins the client id at MQTT brokers; give each running instance its own.
-        sleep: Waits between attempts to connect.
+        around: Where they find files and how they wait; None for the usual.
 
     Raises:
         DataError: An address does not fit its protocol, or a URL; or the plant has no such source.
     """
+    around = around or Surroundings()
     found: list[LiveSource] = []
     if unknown := sorted(set(urls or {}) - set(plant.sources)):
         known = ", ".join(plant.sources)
         raise DataError(f'no source "{unknown[0]}" to give a URL to; use one of {known}')
     for name, entry in plant.sources.items():
-        addresses = [address for _, address in source_signals(plant, name)]
-        if not addresses:
+        signals = wanted(plant, name)
+        if not signals:
             continue
         url = (urls or {}).get(name, entry.url)
         _check_url(name, entry.kind, url)
         if entry.kind is SourceKind.OPCUA:
             from connectors.field.opcua import OpcuaSource
 
-            found.append(OpcuaSource(name, url, addresses, sleep))
+            found.append(OpcuaSource(name, entry, url, signals, around))
         else:
             from connectors.field.mqtt import MqttSource
 
-            client_id = f"{client_prefix}-{plant.site}-{plant.area}-{plant.line}-{name}"
-            found.append(MqttSource(name, entry.kind, url, addresses, client_id, sleep))
+            client_id = f"{around.client_prefix}-{plant.site}-{plant.area}-{plant.line}-{name}"
+            found.append(MqttSource(name, entry, url, signals, client_id, around))
     return found
 
 

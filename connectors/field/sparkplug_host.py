@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from connectors.field.source import Readings
+from connectors.field.delivery import ReadingsBuilder
 from connectors.field.sparkplug import (
     BD_SEQ,
     QUALITY_BAD,
@@ -86,7 +86,7 @@ class SparkplugHost:
         taken, self._commands = self._commands, []
         return taken
 
-    def feed(self, topic: str, payload: bytes, retained: bool, readings: Readings) -> int:
+    def feed(self, topic: str, payload: bytes, retained: bool, readings: ReadingsBuilder) -> int:
         """Take one message and append its readings.
 
         Returns:
@@ -116,7 +116,7 @@ class SparkplugHost:
             return 0
         return self._values(at, node, message, readings)
 
-    def _values(self, at: Topic, node: _Node, message: Payload, readings: Readings) -> int:
+    def _values(self, at: Topic, node: _Node, message: Payload, readings: ReadingsBuilder) -> int:
         birth = at.kind in (MessageType.NBIRTH, MessageType.DBIRTH)
         unknown = 0
         for metric in message.metrics:
@@ -135,7 +135,7 @@ class SparkplugHost:
             self._ask(at.group, at.node, node)
         return unknown
 
-    def _dies(self, node: _Node, readings: Readings) -> None:
+    def _dies(self, node: _Node, readings: ReadingsBuilder) -> None:
         # The will was written when the node connected, so its own timestamp says nothing.
         if not node.dead:
             for device in {device for device, _ in node.wanted}:
@@ -174,14 +174,16 @@ def _us(timestamp_ms: int | None) -> int | None:
     return None if timestamp_ms is None else timestamp_ms * 1000
 
 
-def _no_values(node: _Node, readings: Readings, device: str | None, at_us: int | None) -> None:
+def _no_values(
+    node: _Node, readings: ReadingsBuilder, device: str | None, at_us: int | None
+) -> None:
     for (where, _), index in node.wanted.items():
         if where == device:
             readings.add(index, None, at_us, _BAD)
 
 
 def _add(
-    readings: Readings, index: int, metric: Metric, datatype: int | None, sent_ms: int | None
+    readings: ReadingsBuilder, index: int, metric: Metric, datatype: int | None, sent_ms: int | None
 ) -> None:
     value = typed(metric.value, datatype) if metric.datatype is None else metric.value
     at_ms = sent_ms if metric.timestamp_ms is None else metric.timestamp_ms

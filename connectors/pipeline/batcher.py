@@ -4,24 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
-from dataclasses import dataclass
 
-from connectors.field.source import Readings
+from connectors.field.delivery import Delivery
 
-__all__ = ["Batcher", "Chunk"]
-
-
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """Readings that came together, and what to call when they are stored."""
-
-    readings: Readings
-    stored: Callable[[], None] | None
+__all__ = ["Batcher"]
 
 
 class Batcher:
-    """Collects chunks until there are enough, or the first has waited long enough.
+    """Collects deliveries until there are enough, or the first has waited long enough.
 
     ``put`` waits while it is full, so a slow store slows its source down and memory stays bounded.
     """
@@ -32,12 +22,12 @@ class Batcher:
         Args:
             size: Samples from which a batch is handed on at once.
             age_s: How long the first sample of a batch waits for others. [s]
-            room: Samples from which ``put`` waits for a ``take``; a chunk is never split.
+            room: Samples from which ``put`` waits for a ``take``; a delivery is never split.
         """
         self._size = size
         self._age_s = age_s
         self._room = room
-        self._chunks: list[Chunk] = []
+        self._deliveries: list[Delivery] = []
         self._waiting = 0
         self._closed = False
         self._some = asyncio.Event()
@@ -50,28 +40,28 @@ class Batcher:
         """Samples that wait to be taken."""
         return self._waiting
 
-    async def put(self, chunk: Chunk, hurry: bool = False) -> None:
-        """Add a chunk; returns when there is room for another. ``hurry`` hands it on at once.
+    async def put(self, delivery: Delivery) -> None:
+        """Add a delivery; returns when there is room for another.
 
-        The chunk is in before the wait: a source that is cut off while it waits loses nothing.
+        The delivery is in before the wait: a source that is cut off while it waits loses nothing.
         """
-        self._chunks.append(chunk)
-        self._waiting += len(chunk.readings)
+        self._deliveries.append(delivery)
+        self._waiting += len(delivery)
         self._some.set()
-        if hurry or self._waiting >= self._size:
+        if delivery.hurry or self._waiting >= self._size:
             self._enough.set()
         if self._waiting >= self._room:
             self._free.clear()
         await self._free.wait()
 
-    async def take(self) -> list[Chunk]:
-        """The chunks of the next batch; none when it is closed and empty."""
+    async def take(self) -> list[Delivery]:
+        """The deliveries of the next batch; none when it is closed and empty."""
         await self._some.wait()
         if not (self._closed or self._enough.is_set()):
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._age_s):
                     await self._enough.wait()
-        taken, self._chunks = self._chunks, []
+        taken, self._deliveries = self._deliveries, []
         self._waiting = 0
         self._enough.clear()
         self._free.set()

@@ -10,9 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import numpy as np
+
 from connectors.field.clock import Clock
-from connectors.field.source import LiveSource, Readings
-from connectors.pipeline.batcher import Batcher, Chunk
+from connectors.field.delivery import NO_TIME, Delivery, Readings
+from connectors.field.source import LiveSource
+from connectors.pipeline.batcher import Batcher
 from connectors.pipeline.normalise import SignalMap, normalise
 from twin.errors import StoreError
 from twin.plant import Plant
@@ -62,17 +65,16 @@ class _Lane:
         self.batcher = batcher
         self.received = self.stored = self.duplicates = 0
         self.last_us: int | None = None
-        self.stamped_us: dict[int, int] = {}
         self.store_error: str | None = None
 
     def stamp(self, readings: Readings, now_us: int) -> None:
         """Readings without a time were measured now, those of one signal one after the other."""
-        at = readings.measured_us
-        for row, measured_us in enumerate(at):
-            if measured_us is None or not EARLIEST_US <= measured_us < LATEST_US:
-                index = readings.index[row]
-                stamp = max(now_us, self.stamped_us.get(index, -1) + 1)
-                at[row] = self.stamped_us[index] = stamp
+        at, reached_us = readings.measured_us, self.source.reached_us
+        at[(at < EARLIEST_US) | (at >= LATEST_US)] = NO_TIME
+        for row in np.flatnonzero(at == NO_TIME).tolist():
+            index = readings.index[row]
+            at[row] = reached_us[index] = max(now_us, int(reached_us[index]) + 1)
+        np.maximum.at(reached_us, readings.index, at)
 
     def status(self) -> SourceStatus:
         health = self.source.health()
@@ -174,12 +176,10 @@ class Ingest:
                 task.cancel()
 
     async def _listen(self, lane: _Lane) -> None:
-        async def sink(
-            readings: Readings, stored: Callable[[], None] | None = None, hurry: bool = False
-        ) -> None:
-            lane.received += len(readings)
-            lane.stamp(readings, to_us(self._clock.now()))
-            await lane.batcher.put(Chunk(readings, stored), hurry)
+        async def sink(delivery: Delivery) -> None:
+            lane.received += len(delivery)
+            lane.stamp(delivery.readings, to_us(self._clock.now()))
+            await lane.batcher.put(delivery)
 
         try:
             await lane.source.run(sink)
@@ -187,11 +187,11 @@ class Ingest:
             lane.batcher.close()
 
     async def _store_all(self, lane: _Lane) -> None:
-        while chunks := await lane.batcher.take():
-            await self._store(lane, chunks)
+        while deliveries := await lane.batcher.take():
+            await self._store(lane, deliveries)
 
-    async def _store(self, lane: _Lane, chunks: list[Chunk]) -> None:
-        readings = [chunk.readings for chunk in chunks]
+    async def _store(self, lane: _Lane, deliveries: list[Delivery]) -> None:
+        readings = Readings.concat([delivery.readings for delivery in deliveries])
         loop = asyncio.get_running_loop()
         pause_s = FIRST_PAUSE_S
         while True:
@@ -211,9 +211,9 @@ class Ingest:
         if len(batch):
             last_us = int(batch.measured_us.max())
             lane.last_us = last_us if lane.last_us is None else max(lane.last_us, last_us)
-        for chunk in chunks:
-            if chunk.stored is not None:
-                chunk.stored()
+        for delivery in deliveries:
+            if delivery.durable is not None:
+                delivery.durable()
         if self._on_batch is not None:
             try:
                 self._on_batch(batch)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from connectors.field.source import Readings, source_signals
+from connectors.field.delivery import Readings
+from connectors.field.source import source_signals
 from twin.errors import UnitError
 from twin.plant import Plant, Signal, SignalId
 from twin.telemetry import Quality, SampleBatch
@@ -60,10 +60,8 @@ class SignalMap:
         )
 
 
-def normalise(
-    signal_map: SignalMap, readings: Sequence[Readings], available_us: int
-) -> SampleBatch:
-    """One batch out of several readings of a source.
+def normalise(signal_map: SignalMap, readings: Readings, available_us: int) -> SampleBatch:
+    """Readings of a source as samples.
 
     A value that is missing, not finite, of the wrong kind, a text that no store would take, or BAD
     at its origin becomes a sample without value and of quality BAD; a good value outside its
@@ -71,30 +69,33 @@ def normalise(
 
     Args:
         signal_map: Of the source.
-        readings: In their order; each has its times.
-        available_us: When the batch can first be used, microseconds since 1970. A sample whose
+        readings: Each has its time.
+        available_us: When they can first be used, microseconds since 1970. A sample whose
             device clock is ahead of that is available only when it was measured.
     """
-    index = np.array([i for r in readings for i in r.index], np.int32)
-    sent = [v for r in readings for v in r.value]
-    measured_us = np.array([t for r in readings for t in r.measured_us], np.int64)
-    quality = np.array([q for r in readings for q in r.quality], np.int8)
-    is_text = signal_map.text[index]
-    value = np.array([np.nan if v is None or type(v) is str else v for v in sent], np.float64)
-    value[is_text] = np.nan
-    converts = signal_map.converts[index]
-    if converts.any():
-        rows = index[converts]
-        converted = value[converts] * signal_map.scale[rows] + signal_map.offset[rows]
-        value[converts] = np.round(converted, 12)
-    bad = (quality >= Quality.BAD) | ~(np.isfinite(value) | is_text)
+    index = readings.index
+    value = readings.value
+    if signal_map.converts.any():
+        value = value * signal_map.scale[index] + signal_map.offset[index]
+        converts = signal_map.converts[index]
+        value = np.where(converts, np.round(value, 12), readings.value)
     text = np.full(len(index), None, np.object_)
-    for row in np.flatnonzero(is_text):
-        text[row] = _text(sent[row])
-        bad[row] |= text[row] is None
-    value[bad] = np.nan
+    has_value = np.isfinite(value)
+    is_text = signal_map.text[index]
+    if is_text.any():
+        rows = np.flatnonzero(is_text)
+        sent = rows if readings.text is None else readings.text[rows]
+        found = [
+            _text(said if isinstance(said, str) else number)
+            for said, number in zip(sent, readings.value[rows].tolist(), strict=True)
+        ]
+        text[rows] = found
+        has_value[rows] = [t is not None for t in found]
+    bad = (readings.quality >= Quality.BAD) | ~has_value
+    value = np.where(bad | is_text, np.nan, value)
     text[bad] = None
     outside = (value < signal_map.low[index]) | (value > signal_map.high[index])
+    quality = readings.quality.copy()
     quality[outside & (quality == Quality.GOOD)] = Quality.UNCERTAIN
     quality[bad] = Quality.BAD
     return SampleBatch(
@@ -102,18 +103,19 @@ def normalise(
         code=index,
         value=value,
         text=text,
-        measured_us=measured_us,
-        available_us=np.maximum(measured_us, available_us),
+        measured_us=readings.measured_us,
+        available_us=np.maximum(readings.measured_us, available_us),
         quality=quality,
     )
 
 
-def _text(sent: float | int | str | None) -> str | None:
-    if sent is None:
-        return None
-    text = str(sent)
+def _text(sent: float | str) -> str | None:
+    if not isinstance(sent, str):
+        if not np.isfinite(sent):
+            return None
+        return str(int(sent)) if sent == int(sent) else str(sent)
     try:
-        return text if len(text.encode()) <= LONGEST_TEXT_BYTES else None
+        return sent if len(sent.encode()) <= LONGEST_TEXT_BYTES else None
     except UnicodeEncodeError:  # half of a surrogate pair, which JSON can say and UTF-8 cannot
         return None
 

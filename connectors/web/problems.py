@@ -31,6 +31,7 @@ _STATUS_OF_CODE = {
     "conflict": 409,
     "not-ready": 503,
     "store": 503,
+    "refused": 422,
     "source": 503,
     "solver": 503,
 }

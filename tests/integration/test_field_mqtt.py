@@ -17,8 +17,9 @@ import pytest
 from amqtt.broker import Broker
 from paho.mqtt.enums import CallbackAPIVersion
 
+from connectors.field.delivery import Delivery
 from connectors.field.json_payload import encode_json
-from connectors.field.source import LiveSource, Readings, source_signals
+from connectors.field.source import LiveSource, Surroundings, source_signals
 from connectors.field.sources import live_sources
 from connectors.field.sparkplug import DataType, Metric, Payload, decode_payload, encode_payload
 from tests.field_lab import START, TIMEOUT_S, Pauses, Store, free_port, ingesting, run, within
@@ -136,7 +137,7 @@ class Device:
 
 
 def source_of(plant: Plant, name: str, url: str, pauses: Pauses | None = None) -> LiveSource:
-    sources = live_sources(plant, {name: url}, sleep=pauses or Pauses())
+    sources = live_sources(plant, {name: url}, Surroundings(sleep=pauses or Pauses()))
     return next(source for source in sources if source.name == name)
 
 
@@ -216,8 +217,8 @@ def test_unstored_messages_stay_with_the_broker_and_come_again(
         held: list[Any] = []
         full = asyncio.Event()
 
-        async def hold(readings: Readings, *_: object) -> None:
-            held.extend(readings.value)
+        async def hold(delivery: Delivery) -> None:
+            held.extend(delivery.readings.value.tolist())
             if len(held) == 500:
                 full.set()
 

@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 import pytest
 from asyncua import Server, ua
 
-from connectors.field.source import LiveSource, Readings, source_signals
+from connectors.field.delivery import Delivery
+from connectors.field.source import LiveSource, Surroundings, source_signals
 from connectors.field.sources import live_sources
 from tests.field_lab import START, Fact, Pauses, Store, free_port, ingesting, run, within
 from twin.plant import Plant, SignalId, load_plant
@@ -84,7 +85,9 @@ class Machines:
 
 
 def source_of(plant: Plant, machines: Machines, pauses: Pauses | None = None) -> LiveSource:
-    sources = live_sources(plant, {"machines": machines.url}, sleep=pauses or Pauses())
+    sources = live_sources(
+        plant, {"machines": machines.url}, Surroundings(sleep=pauses or Pauses())
+    )
     return next(source for source in sources if source.name == "machines")
 
 
@@ -214,12 +217,12 @@ def test_full_sink_holds_the_server_and_loses_nothing(plant: Plant) -> None:
         machines = Machines(plant)
         await machines.start()
         source = source_of(plant, machines)
-        opened, complete, got = asyncio.Event(), asyncio.Event(), Readings()
+        opened, complete, got = asyncio.Event(), asyncio.Event(), list[int]()
 
-        async def sink(readings: Readings, *_: object) -> None:
+        async def sink(delivery: Delivery) -> None:
             await opened.wait()
-            got.index.extend(readings.index)
-            if len(got.index) >= len(machines.wrote):
+            got.extend(delivery.readings.index.tolist())
+            if len(got) >= len(machines.wrote):
                 complete.set()
 
         running = asyncio.create_task(source.run(sink))
@@ -229,7 +232,7 @@ def test_full_sink_holds_the_server_and_loses_nothing(plant: Plant) -> None:
         await within(complete.wait())
         source.stop()
         await within(running)
-        assert len(got.index) == len(machines.wrote)
+        assert len(got) == len(machines.wrote)
         await machines.stop()
 
     run(story)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 
-from connectors.field.source import LiveSource, Readings, Sink
-from twin.plant import SourceKind
+from connectors.field.delivery import Delivery, Sink
+from connectors.field.source import LiveSource, Surroundings, Wanted
+from twin.plant import Source
 
 
 class Brittle(LiveSource):
@@ -30,12 +30,11 @@ def test_a_source_that_breaks_says_so_and_is_started_again() -> None:
         async def pause(_: float) -> None:
             said.append(source.health().error)
 
-        async def sink(
-            readings: Readings, stored: Callable[[], None] | None = None, hurry: bool = False
-        ) -> None:
+        async def sink(delivery: Delivery) -> None:
             raise AssertionError("nothing was sent")
 
-        source = Brittle("m", SourceKind.OPCUA, "opc.tcp://127.0.0.1:1", ["a"], pause)
+        entry = Source(kind="opcua", url="opc.tcp://127.0.0.1:1", address="{signal}")
+        source = Brittle("m", entry, entry.url, [Wanted(address="a")], Surroundings(sleep=pause))
         running = asyncio.create_task(source.run(sink))
         async with asyncio.timeout(10):
             await source.subscribed.wait()

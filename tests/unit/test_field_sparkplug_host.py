@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from connectors.field.source import Readings
+from connectors.field.delivery import NO_TIME, ReadingsBuilder
 from connectors.field.sparkplug import DataType, Metric, Payload, decode_payload, encode_payload
 from connectors.field.sparkplug_host import SparkplugHost
 from twin.errors import DataError
@@ -22,12 +22,15 @@ class Desk:
         self.host = SparkplugHost(ADDRESSES, lambda: self.now_s)
 
     def feed(self, kind: str, *metrics: Metric, seq: int | None = None, at: str = "n") -> list[Row]:
-        readings = Readings()
+        builder = ReadingsBuilder()
         payload = encode_payload(Payload(timestamp_ms=50, seq=seq, metrics=metrics))
         node, _, device = at.partition("/")
         topic = f"spBv1.0/g/{kind}/{node}" + (f"/{device}" if device else "")
-        self.host.feed(topic, payload, False, readings)
-        columns = (readings.index, readings.value, readings.measured_us, readings.quality)
+        self.host.feed(topic, payload, False, builder)
+        readings = builder.build()
+        values = [None if v != v else v for v in readings.value.tolist()]
+        times = [None if t == NO_TIME else t for t in readings.measured_us.tolist()]
+        columns = (readings.index.tolist(), values, times, readings.quality.tolist())
         return list(zip(*columns, strict=True))
 
     def birth(self, bd_seq: int = 1) -> list[Row]:

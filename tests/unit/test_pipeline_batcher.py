@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any
 
-from connectors.field.source import Readings
-from connectors.pipeline.batcher import Batcher, Chunk
+from connectors.field.delivery import Delivery, ReadingsBuilder
+from connectors.pipeline.batcher import Batcher
 
 NEVER_S = 3600.0
 
 
-def _chunk(count: int) -> Chunk:
-    readings = Readings()
+def _chunk(count: int) -> Delivery:
+    readings = ReadingsBuilder()
     for i in range(count):
         readings.add(0, float(i), i, 0)
-    return Chunk(readings, None)
+    return Delivery(readings=readings.build())
 
 
 def _run(story: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -53,7 +54,7 @@ def test_batch_is_handed_on_when_it_is_old_enough() -> None:
 def test_batch_is_handed_on_when_its_source_is_in_a_hurry() -> None:
     async def story() -> None:
         batcher = Batcher(size=10, age_s=NEVER_S)
-        await batcher.put(_chunk(1), hurry=True)
+        await batcher.put(replace(_chunk(1), hurry=True))
         assert len(await batcher.take()) == 1
 
     _run(story)

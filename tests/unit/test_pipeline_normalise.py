@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from connectors.field.source import Readings, source_signals
+from connectors.field.delivery import Readings, ReadingsBuilder
+from connectors.field.source import source_signals
 from connectors.pipeline.normalise import SignalMap, normalise
 from twin.errors import UnitError
 from twin.plant import Plant, Signal, SignalRole, load_plant
@@ -31,9 +32,9 @@ def _one(
     unit, name = signal.split(".")
     source = plant.work_units[unit].signals[name].source
     mapped = SignalMap.of(plant, source)
-    readings = Readings()
+    readings = ReadingsBuilder()
     readings.add(mapped.signals.index(plant.signal_id(unit, name)), value, measured_us, quality)
-    (sample,) = normalise(mapped, [readings], available_us).samples()
+    (sample,) = normalise(mapped, readings.build(), available_us).samples()
     assert sample.signal == plant.signal_id(unit, name)
     return sample
 
@@ -106,13 +107,13 @@ def test_several_readings_make_one_batch_in_their_order(plant: Plant) -> None:
     mapped = SignalMap.of(plant, "machines")
     parts = []
     for start in (0, 100):
-        part = Readings()
+        part = ReadingsBuilder()
         for i in range(100):
             part.add(0, start + i, NOON_US + start + i, 0)
-        parts.append(part)
-    batch = normalise(mapped, parts, NOON_US + 1000)
+        parts.append(part.build())
+    batch = normalise(mapped, Readings.concat(parts), NOON_US + 1000)
     assert batch.value.tolist() == list(range(200))
-    assert len(normalise(mapped, [], NOON_US)) == 0
+    assert len(normalise(mapped, Readings.concat([]), NOON_US)) == 0
 
 
 def test_sent_unit_of_another_dimension_is_refused(plant: Plant) -> None:

@@ -45,10 +45,16 @@ from twin.plant.signals import (
     Signal,
     SignalId,
     SignalRole,
-    Source,
-    SourceKind,
     StateMap,
     WorkUnitState,
+)
+from twin.plant.sources import (
+    JsonOptions,
+    MqttOptions,
+    OpcuaOptions,
+    Source,
+    SourceKind,
+    SparkplugOptions,
 )
 
 __all__ = [
@@ -64,10 +70,13 @@ __all__ = [
     "Inspection",
     "ItemKind",
     "JobOrder",
+    "JsonOptions",
     "Law",
     "Lognormal",
     "MaintenancePolicy",
     "MaterialDefinition",
+    "MqttOptions",
+    "OpcuaOptions",
     "PlanningPolicy",
     "Plant",
     "Power",
@@ -81,6 +90,7 @@ __all__ = [
     "SignalRole",
     "Source",
     "SourceKind",
+    "SparkplugOptions",
     "StateMap",
     "Stock",
     "StorageZone",

@@ -19,7 +19,8 @@ from twin.plant.material import (
     Stock,
     Supplier,
 )
-from twin.plant.signals import Signal, SignalId, Source, StateMap
+from twin.plant.signals import Signal, SignalId, StateMap
+from twin.plant.sources import Source
 
 __all__ = ["MaintenancePolicy", "PlanningPolicy", "Plant"]
 

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from twin.plant.base import Frozen
 
-__all__ = ["Signal", "SignalId", "SignalRole", "Source", "SourceKind", "StateMap", "WorkUnitState"]
+__all__ = ["Signal", "SignalId", "SignalRole", "StateMap", "WorkUnitState"]
 
 SignalId = NewType("SignalId", str)
 """``site/area/line/unit/signal``: the topic, the table key, and the name on the page."""
@@ -44,26 +44,6 @@ class SignalRole(StrEnum):
     ENERGY = "energy"
 
 
-class SourceKind(StrEnum):
-    """A protocol that connectors speak."""
-
-    OPCUA = "opcua"
-    MQTT_JSON = "mqtt-json"
-    SPARKPLUG = "sparkplug"
-
-
-class Source(Frozen):
-    """One server or broker, and how the address of a signal is made from its name.
-
-    ``address`` is a template over ``{site} {area} {line} {unit} {signal}``: an OPC UA NodeId,
-    an MQTT topic, or a Sparkplug ``group/edge-node[/device]:metric``.
-    """
-
-    kind: SourceKind
-    url: Annotated[str, Field(pattern=r"^(opc\.tcp|mqtt|mqtts)://.+")]
-    address: Annotated[str, Field(min_length=1)]
-
-
 class Signal(Frozen):
     """One value that a work unit reports."""
 
@@ -80,6 +60,12 @@ class Signal(Frozen):
     low: float | None = None
     high: float | None = None
     """EURange: values outside are stored with quality UNCERTAIN."""
+    deadband: Annotated[float, Field(gt=0)] | None = None
+    """OPC UA: smaller changes, in the sent unit, are not sent."""
+    deadband_percent: Annotated[float, Field(gt=0, lt=100)] | None = None
+    """OPC UA: smaller changes, in percent of the server's EURange, are not sent."""
+    sampling_interval_ms: Annotated[float, Field(ge=0, le=3_600_000)] | None = None
+    """OPC UA: in place of the source's."""
     parameter: str | None = None
     """The process parameter that this signal measures."""
     failure_modes: tuple[str, ...] = ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,8 +12,8 @@ from asyncua import ua as _ua
 from asyncua.client.client import Client
 from asyncua.ua.uaerrors import UaError
 
-from connectors.field.source import LiveSource, Readings, Sink
-from twin.plant import SourceKind
+from connectors.field.delivery import Delivery, ReadingsBuilder, Sink
+from connectors.field.source import LiveSource
 
 __all__ = ["OpcuaSource"]
 
@@ -52,15 +52,6 @@ class OpcuaSource(LiveSource):
     the value. Times are the server's source timestamps; a node that waits for its first value
     gives no reading.
     """
-
-    def __init__(
-        self,
-        name: str,
-        url: str,
-        addresses: Sequence[str],
-        sleep: Callable[[float], Coroutine[Any, Any, None]] = asyncio.sleep,
-    ) -> None:
-        super().__init__(name, SourceKind.OPCUA, url, addresses, sleep)
 
     async def _session(self, sink: Sink) -> None:
         client = Client(self.url, timeout=PROBE_S, watchdog_intervall=PROBE_S)
@@ -117,7 +108,7 @@ class _Items:
     async def open(self, sink: Sink, rejected: Callable[[int], None], lost: asyncio.Event) -> None:
         async def on_publish(result: Any) -> None:
             # asyncua sends the next PublishRequest when this returns: a full sink holds the server.
-            readings, refused = Readings(), 0
+            readings, refused = ReadingsBuilder(), 0
             for notification in result.NotificationMessage.NotificationData or ():
                 if isinstance(notification, ua.DataChangeNotification):
                     refused += _read(notification.MonitoredItems, readings)
@@ -126,7 +117,7 @@ class _Items:
             if refused:
                 rejected(refused)
             if len(readings):
-                await sink(readings)
+                await sink(Delivery(readings=readings.build()))
 
         wanted = ua.CreateSubscriptionParameters()
         wanted.RequestedPublishingInterval = PUBLISHING_INTERVAL_MS
@@ -194,7 +185,7 @@ def _node_id(address: str, namespaces: Sequence[str]) -> Any:
         return None
 
 
-def _read(items: Sequence[Any], readings: Readings) -> int:
+def _read(items: Sequence[Any], readings: ReadingsBuilder) -> int:
     """Append what the server sent; returns how many values could not be understood or were lost."""
     refused = 0
     for item in items:

@@ -9,17 +9,17 @@ client decides; the embedded broker of the demo has only 3.1.1.
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any, Protocol
 
+from connectors.field.delivery import Delivery, Letter, ReadingsBuilder, Sink
 from connectors.field.json_payload import decode_json
-from connectors.field.mqtt_link import Link, Refused
-from connectors.field.source import LiveSource, Readings, Sink
+from connectors.field.mqtt.link import Link, Refused
+from connectors.field.source import LiveSource, Surroundings, Wanted
 from connectors.field.sparkplug_host import SparkplugHost
 from twin.errors import DataError
-from twin.plant import SourceKind
+from twin.plant import Source, SourceKind
 
 __all__ = ["JsonTopics", "MqttSource"]
 
@@ -42,7 +42,7 @@ class Decoder(Protocol):
         """What is to be published, each once."""
         ...
 
-    def feed(self, topic: str, payload: bytes, retained: bool, readings: Readings) -> int:
+    def feed(self, topic: str, payload: bytes, retained: bool, readings: ReadingsBuilder) -> int:
         """Append the readings of a message; returns how many values were not understood.
 
         Raises:
@@ -74,7 +74,7 @@ class JsonTopics:
     def commands(self) -> list[tuple[str, bytes]]:
         return []
 
-    def feed(self, topic: str, payload: bytes, retained: bool, readings: Readings) -> int:
+    def feed(self, topic: str, payload: bytes, retained: bool, readings: ReadingsBuilder) -> int:
         reading = decode_json(payload)
         if retained and reading.timestamp_us is None:
             return 1  # it was measured at some time before we asked
@@ -88,31 +88,31 @@ class MqttSource(LiveSource):
     def __init__(
         self,
         name: str,
-        kind: SourceKind,
+        entry: Source,
         url: str,
-        addresses: Sequence[str],
+        signals: Sequence[Wanted],
         client_id: str,
-        sleep: Callable[[float], Coroutine[Any, Any, None]] = asyncio.sleep,
-        wall_s: Callable[[], float] = time.time,
+        around: Surroundings | None = None,
     ) -> None:
         """Prepare; nothing is connected yet.
 
         Args:
             name: Of the source, as in the plant file.
-            kind: MQTT_JSON or SPARKPLUG.
-            url: ``mqtt://[user:password@]host[:port][?version=5]``, or ``mqtts://`` for TLS.
-            addresses: Topics, or Sparkplug addresses.
+            entry: Of kind MQTT_JSON or SPARKPLUG.
+            url: ``mqtt://[user:password@]host[:port]``, or ``mqtts://`` for TLS.
+            signals: Topics, or Sparkplug addresses.
             client_id: Names the session at the broker; two clients of one id push each other out.
-            sleep: Waits between attempts.
-            wall_s: Seconds since 1970, for the time stamp of a rebirth request.
+            around: Where it finds files and how it waits.
 
         Raises:
             DataError: An address has the wrong form.
         """
-        super().__init__(name, kind, url, addresses, sleep)
-        sparkplug = kind is SourceKind.SPARKPLUG
+        super().__init__(name, entry, url, signals, around)
+        sparkplug = self.kind is SourceKind.SPARKPLUG
         self._decoder: Decoder = (
-            SparkplugHost(self.addresses, wall_s) if sparkplug else JsonTopics(self.addresses)
+            SparkplugHost(self.addresses, self.around.wall_s)
+            if sparkplug
+            else JsonTopics(self.addresses)
         )
         self._client_id = client_id
         self._wake = asyncio.Event()
@@ -147,12 +147,16 @@ class MqttSource(LiveSource):
             await self._wake.wait()
             self._wake.clear()
             while messages := link.take(MESSAGES_AT_ONCE):
-                readings = self._decode(messages)
+                readings, letters = self._decode(messages)
                 self._publish(link)
                 done = partial(link.acknowledge, [(m.mid, m.qos) for m in messages if m.qos])
-                if len(readings):
+                if len(readings) or letters:
                     hurry = link.unacknowledged >= link.window // 2
-                    await sink(readings, done, hurry)
+                    await sink(
+                        Delivery(
+                            readings=readings.build(), letters=letters, durable=done, hurry=hurry
+                        )
+                    )
                 else:
                     done()
                 if self._stopping.is_set():
@@ -162,17 +166,27 @@ class MqttSource(LiveSource):
         if not link.lost:
             await link.settled(LAST_ACKS_S)
 
-    def _decode(self, messages: Iterable[Any]) -> Readings:
-        readings = Readings()
+    def _decode(self, messages: Iterable[Any]) -> tuple[ReadingsBuilder, list[Letter]]:
+        readings, letters = ReadingsBuilder(), []
         for message in messages:
             try:
                 self._rejected += self._decoder.feed(
                     message.topic, message.payload, bool(message.retain), readings
                 )
-            except (DataError, UnicodeDecodeError, KeyError):
+            except (DataError, UnicodeDecodeError, KeyError) as e:
                 self._rejected += 1
-        return readings
+                letters.append(
+                    Letter(address=_topic(message), payload=message.payload, reason=str(e))
+                )
+        return readings, letters
 
     def _publish(self, link: Link) -> None:
         for topic, payload in self._decoder.commands():
             link.publish(topic, payload)
+
+
+def _topic(message: Any) -> str:
+    try:
+        return str(message.topic)
+    except UnicodeDecodeError:
+        return repr(message._topic)
