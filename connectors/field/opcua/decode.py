@@ -1,75 +1,45 @@
-"""OPC UA data changes from their bytes to columns, without an object per value.
+"""The answers to Publish, Republish and HistoryRead, from their bytes to columns.
 
-OPC 10000-6, 5.2 says how the bytes lie. DataValues that have the same fields and the same type of
-value have the same length, so a run of them is read as one strided array, and a mixture as one
-array for each shape. What is neither number nor text goes through asyncua's decoder, row by row; a
-message that is not understood goes through it whole.
+A message that is not understood goes through asyncua's own decoder whole, with the same result.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from asyncua import ua as _ua
 from asyncua.common.utils import Buffer
 from asyncua.ua import ua_binary
-from asyncua.ua.uaerrors import UaError
-from numpy.typing import NDArray
 
-from connectors.field.delivery import NO_TIME
-from connectors.field.opcua.shapes import DIRECT, SHAPES, Shape, UnknownShape, variable_value
+from connectors.field.opcua.changes import Changes, from_objects, to_us
+from connectors.field.opcua.columns import OddError, read_values
 
-__all__ = ["Changes", "Notification", "Publish", "decode_publish", "decode_republish"]
+__all__ = [
+    "Changes",
+    "History",
+    "Notification",
+    "Publish",
+    "decode_history",
+    "decode_publish",
+    "decode_republish",
+]
 
 ua: Any = _ua
 """asyncua names its types by ``import *``, which strict typing does not follow."""
 
-LOOK_AHEAD = 16
-"""Rows of one shape that make a run worth reading at once."""
-FILETIME_OF_1970 = 116_444_736_000_000_000
-LAST_FILETIME = 2_650_467_743_990_000_000
-"""9999-12-31T23:59:59Z: from here on it means no time."""
-
-_U4 = np.dtype("<u4")
-_I8 = np.dtype("<i8")
-_u4 = struct.Struct("<I").unpack_from
-_i4 = struct.Struct("<i").unpack_from
-_i8 = struct.Struct("<q").unpack_from
-_header = struct.Struct("<qII").unpack_from
 _PUBLISH = b"\x01\x00\x3d\x03"
 _REPUBLISH = b"\x01\x00\x43\x03"
+_HISTORY_READ = b"\x01\x00\x9b\x02"
+_HISTORY_DATA = b"\x01\x00\x92\x02\x01"
 _DATA_CHANGE = b"\x01\x00\x2b\x03\x01"
+_u4 = struct.Struct("<I").unpack_from
+_i4 = struct.Struct("<i").unpack_from
+_message_head = struct.Struct("<Iqi").unpack_from
 
-
-class _Odd(Exception):
-    """The message is not as the fast way expects it."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Changes:
-    """Changed values in columns of one length, in the order of the message."""
-
-    handle: NDArray[np.uint32]
-    """Client handle of the monitored item."""
-    value: NDArray[np.float64]
-    """The number, Boolean as 0 or 1; NaN where there is none."""
-    text: NDArray[np.object_] | None
-    """The text, the text of a LocalizedText, a DateTime as ISO 8601; None when no row has one."""
-    status: NDArray[np.uint32]
-    """StatusCode; 0 is Good."""
-    source_us: NDArray[np.int64]
-    """Microseconds since 1970, UTC; NO_TIME when the server does not say."""
-    server_us: NDArray[np.int64]
-    """Microseconds since 1970, UTC; NO_TIME when the server does not say."""
-    other: tuple[tuple[int, Any], ...]
-    """Row and value of what is neither number nor text: arrays, structures, identifiers."""
-
-    def __len__(self) -> int:
-        return len(self.handle)
+_NOT_UNDERSTOOD = (OddError, struct.error, IndexError, ValueError, TypeError, OverflowError)
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -81,10 +51,10 @@ class Notification:
     """Microseconds since 1970, UTC."""
     changes: Changes
     """Of all its DataChangeNotifications, in order."""
-    states: tuple[int, ...] = ()
+    states: tuple[int, ...]
     """StatusCodes of its StatusChangeNotifications."""
-    kinds: int = 0
-    """How many notifications it has; 0 is a keep-alive."""
+    count: int
+    """How many notifications of any kind; 0 is a keep-alive, which is not acknowledged."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -99,16 +69,27 @@ class Publish:
     notification: Notification
     results: tuple[int, ...]
     """StatusCodes of the acknowledgements in the request."""
-    end: int = field(compare=False)
+    end: int
     """Where in the bytes the answer ended."""
 
 
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class History:
+    """What a HistoryReadRequest brought for one node."""
+
+    status: int
+    """StatusCode; 0 is Good."""
+    continuation: bytes | None
+    """Where the server would go on; None when this is all."""
+    values: Changes
+
+
 def decode_publish(data: bytes, start: int = 0) -> Publish:
-    """The answer to a PublishRequest from the bytes of its decrypted body.
+    """The answer to a PublishRequest.
 
     Args:
-        data: Body of the message, from the type id on; ``bytes(buffer)`` of what asyncua's
-            ``protocol.send_request`` returns.
+        data: Body of the decrypted message, from its type id on; ``bytes(buffer)`` of what
+            asyncua's ``protocol.send_request`` returns.
         start: Where in ``data`` the type id begins.
 
     Raises:
@@ -116,90 +97,183 @@ def decode_publish(data: bytes, start: int = 0) -> Publish:
     """
     try:
         return _publish(data, start)
-    except (_Odd, UnknownShape, struct.error, IndexError, ValueError, OverflowError):
-        return _generic_publish(data, start)
+    except _NOT_UNDERSTOOD:
+        return _publish_by_objects(data, start)
 
 
 def decode_republish(data: bytes, start: int = 0) -> Notification:
-    """The answer to a RepublishRequest from the bytes of its decrypted body.
+    """The answer to a RepublishRequest; arguments as for `decode_publish`.
 
     Raises:
-        UaError: The server reports an error, such as that it has the message no more.
+        UaError: The server reports an error, such as that it has the message no more, or the
+            bytes are no RepublishResponse.
     """
     try:
-        at = _response_header(data, start, _REPUBLISH)
-        return _notification(data, at)[0]
-    except (_Odd, UnknownShape, struct.error, IndexError, ValueError, OverflowError):
-        response = _whole(ua.RepublishResponse, data, start)[0]
-        return _generic_notification(response.NotificationMessage)
+        return _notification(data, _response_header(data, start, _REPUBLISH))[0]
+    except _NOT_UNDERSTOOD:
+        response, _ = _whole(ua.RepublishResponse, data, start)
+        return _notification_of(response.NotificationMessage)
+
+
+def decode_history(data: bytes, start: int = 0) -> tuple[History, ...]:
+    """The answer to a HistoryReadRequest for raw values, one for each node that was asked for.
+
+    Raises:
+        UaError: The server reports an error, or the bytes are no HistoryReadResponse.
+    """
+    try:
+        return _history(data, start)
+    except _NOT_UNDERSTOOD:
+        response, _ = _whole(ua.HistoryReadResponse, data, start)
+        return tuple(map(_history_of, response.Results or ()))
 
 
 def _publish(data: bytes, start: int) -> Publish:
     at = _response_header(data, start, _PUBLISH)
     (subscription,) = _u4(data, at)
     available, at = _numbers(data, at + 4)
-    more = data[at] != 0
-    notification, at = _notification(data, at + 1)
-    results, at = _numbers(data, at)
-    at = _no_diagnostics(data, at)
+    notification, end = _notification(data, at + 1)
+    results, end = _numbers(data, end)
     return Publish(
         subscription=subscription,
         available=available,
-        more=more,
+        more=data[at] != 0,
         notification=notification,
         results=results,
-        end=at,
+        end=_no_diagnostics(data, end),
     )
 
 
 def _response_header(data: bytes, at: int, kind: bytes) -> int:
     if data[at : at + 4] != kind:
-        raise _Odd
-    _, _, result = _header(data, at + 4)
+        raise OddError
+    (result,) = _u4(data, at + 16)
     if result >> 30:
         ua.StatusCode(result).check()
+    # Behind it: diagnostics, a table of strings, an additional header; servers leave them empty.
     if data[at + 20] != 0 or _i4(data, at + 21)[0] > 0 or data[at + 25 : at + 28] != b"\0\0\0":
-        raise _Odd  # diagnostics, or an additional header
+        raise OddError
     return at + 28
 
 
 def _numbers(data: bytes, at: int) -> tuple[tuple[int, ...], int]:
     (count,) = _i4(data, at)
-    at += 4
     if count <= 0:
-        return (), at
-    return struct.unpack_from(f"<{count}I", data, at), at + 4 * count
+        return (), at + 4
+    return struct.unpack_from(f"<{count}I", data, at + 4), at + 4 + 4 * count
 
 
 def _no_diagnostics(data: bytes, at: int) -> int:
     if _i4(data, at)[0] > 0:
-        raise _Odd
+        raise OddError
     return at + 4
 
 
 def _notification(data: bytes, at: int) -> tuple[Notification, int]:
-    (sequence,) = _u4(data, at)
-    (published,) = _i8(data, at + 4)
-    (kinds,) = _i4(data, at + 12)
+    sequence, published, count = _message_head(data, at)
     at += 16
     parts: list[Changes] = []
     states: list[int] = []
-    for _ in range(kinds):
+    for _ in range(count):
         if data[at : at + 5] == _DATA_CHANGE:
-            (length,) = _i4(data, at + 5)
-            part, end = _Rows(data, at + 9).decode()
-            at = _no_diagnostics(data, end)
-            if length != at - end - 4 + end - (at - 4 - (end - 0)) and False:
-                raise _Odd
+            length, rows = struct.unpack_from("<ii", data, at + 5)
+            part, end = read_values(data, at + 13, max(rows, 0))
+            end = _no_diagnostics(data, end)
+            if end != at + 9 + length:
+                raise OddError
             parts.append(part)
+            at = end
         else:
             buffer = Buffer(data, at)
             states += _states([ua_binary.extensionobject_from_binary(buffer)])
             at = buffer.cur_pos
     return Notification(
         sequence=sequence,
-        published_us=int(_to_us(np.array([published]))[0]),
-        changes=_joined(parts),
+        published_us=int(to_us(np.array([published]))[0]),
+        changes=Changes.concat(parts),
         states=tuple(states),
-        kinds=max(kinds, 0),
+        count=max(count, 0),
     ), at
+
+
+def _history(data: bytes, start: int) -> tuple[History, ...]:
+    at = _response_header(data, start, _HISTORY_READ)
+    (count,) = _i4(data, at)
+    at += 4
+    found: list[History] = []
+    for _ in range(count):
+        status, length = struct.unpack_from("<Ii", data, at)
+        continuation = data[at + 8 : at + 8 + length] if length >= 0 else None
+        at += 8 + max(length, 0)
+        values = Changes.empty()
+        if data[at : at + 5] == _HISTORY_DATA:
+            length, rows = struct.unpack_from("<ii", data, at + 5)
+            values, end = read_values(data, at + 13, max(rows, 0), handles=False)
+            if end != at + 9 + length:
+                raise OddError
+            at = end
+        elif data[at : at + 3] == b"\0\0\0":
+            at += 3
+        else:
+            raise OddError
+        found.append(History(status=status, continuation=continuation or None, values=values))
+    _no_diagnostics(data, at)
+    return tuple(found)
+
+
+def _history_of(result: Any) -> History:
+    values = getattr(result.HistoryData, "DataValues", None)
+    return History(
+        status=result.StatusCode.value,
+        continuation=result.ContinuationPoint or None,
+        values=from_objects(values or ()),
+    )
+
+
+def _whole(kind: Any, data: bytes, start: int) -> tuple[Any, int]:
+    buffer = Buffer(data, start)
+    try:
+        response = ua_binary.struct_from_binary(kind, buffer)
+    except ua.UaError:
+        raise
+    except Exception as e:  # whatever the bytes are, the caller gets one kind of error
+        raise ua.UaError(f"{kind.__name__} not understood: {type(e).__name__}: {e}") from e
+    response.ResponseHeader.ServiceResult.check()
+    return response, buffer.cur_pos
+
+
+def _publish_by_objects(data: bytes, start: int) -> Publish:
+    response, end = _whole(ua.PublishResponse, data, start)
+    found = response.Parameters
+    return Publish(
+        subscription=found.SubscriptionId,
+        available=tuple(found.AvailableSequenceNumbers or ()),
+        more=bool(found.MoreNotifications),
+        notification=_notification_of(found.NotificationMessage),
+        results=tuple(result.value for result in found.Results or ()),
+        end=end,
+    )
+
+
+def _notification_of(message: Any) -> Notification:
+    kinds = message.NotificationData or ()
+    changes = [
+        from_objects(
+            [item.Value for item in kind.MonitoredItems or ()],
+            [item.ClientHandle for item in kind.MonitoredItems or ()],
+        )
+        for kind in kinds
+        if isinstance(kind, ua.DataChangeNotification)
+    ]
+    published = np.array([ua.datetime_to_win_epoch(message.PublishTime)])
+    return Notification(
+        sequence=message.SequenceNumber,
+        published_us=int(to_us(published)[0]),
+        changes=Changes.concat(changes),
+        states=tuple(_states(kinds)),
+        count=len(kinds),
+    )
+
+
+def _states(kinds: Any) -> list[int]:
+    return [k.Status.value for k in kinds if isinstance(k, ua.StatusChangeNotification)]
