@@ -1,221 +1,304 @@
-"""Sources -> batches -> historian: nothing is acknowledged before it is stored."""
+"""Sources -> spool -> stores: nothing is acknowledged before it is on disk, nothing leaves the disk before it is stored."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Callable, Coroutine, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from connectors.field.clock import Clock
-from connectors.field.delivery import NO_TIME, Delivery, Readings
 from connectors.field.source import LiveSource
-from connectors.pipeline.batcher import Batcher
-from connectors.pipeline.normalise import SignalMap, normalise
+from connectors.pipeline.committer import Committer
+from connectors.pipeline.consumers import Counts, JournalDrain, StoreDrain
+from connectors.pipeline.drain import Drain
+from connectors.pipeline.frames import Frame, decode_frame
+from connectors.pipeline.journal import Journal
+from connectors.pipeline.lane import Lane, SourceStatus
+from connectors.pipeline.normalise import SignalMap
+from connectors.pipeline.skew import ClockCheck
+from connectors.pipeline.spool import Spool
 from twin.errors import StoreError
 from twin.plant import Plant
-from twin.telemetry import Historian, SampleBatch, from_us, to_us
+from twin.telemetry import Historian, SampleBatch, from_us
 
-__all__ = ["Ingest", "SourceStatus"]
+__all__ = ["Ingest", "StoreStatus"]
 
-FIRST_PAUSE_S = 0.1
-LONGEST_PAUSE_S = 5.0
-EARLIEST_US, LATEST_US = 0, 7_258_118_400_000_000
-"""Times of the years 1970 to 2199; a device that says another has no clock."""
-
-logger = logging.getLogger(__name__)
+JOURNALS = {"letter": "deadletter", "gap": "gaps"}
+"""Kind of fact -> folder beside the spool."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SourceStatus:
-    """One source, from the wire to the store."""
+class StoreStatus:
+    """One store, and how far it has come."""
 
     name: str
-    kind: str
-    connected: bool
-    subscribed: bool
-    """Every wanted signal is subscribed."""
-    received: int
-    """Samples taken over from the source."""
-    stored: int
-    """Samples that were new to the store."""
-    duplicates: int
-    """Samples that the store already had."""
-    rejected: int
-    """Messages and values that could not be understood."""
-    waiting: int
-    """Samples received that are neither stored nor duplicates yet."""
-    last_at: datetime | None
-    """The latest measured_at that was stored."""
+    behind: int
+    """Records of the spool that it has not taken."""
     error: str | None
-    """What is wrong now, with its remedy."""
-
-
-class _Lane:
-    """The way of one source to the store."""
-
-    def __init__(self, source: LiveSource, signal_map: SignalMap, batcher: Batcher) -> None:
-        self.source = source
-        self.signal_map = signal_map
-        self.batcher = batcher
-        self.received = self.stored = self.duplicates = 0
-        self.last_us: int | None = None
-        self.store_error: str | None = None
-
-    def stamp(self, readings: Readings, now_us: int) -> None:
-        """Readings without a time were measured now, those of one signal one after the other."""
-        at, reached_us = readings.measured_us, self.source.reached_us
-        at[(at < EARLIEST_US) | (at >= LATEST_US)] = NO_TIME
-        for row in np.flatnonzero(at == NO_TIME).tolist():
-            index = readings.index[row]
-            at[row] = reached_us[index] = max(now_us, int(reached_us[index]) + 1)
-        np.maximum.at(reached_us, readings.index, at)
-
-    def status(self) -> SourceStatus:
-        health = self.source.health()
-        return SourceStatus(
-            name=self.source.name,
-            kind=self.source.kind.value,
-            connected=health.connected,
-            subscribed=self.source.subscribed.is_set(),
-            received=self.received,
-            stored=self.stored,
-            duplicates=self.duplicates,
-            rejected=health.rejected,
-            waiting=self.received - self.stored - self.duplicates,
-            last_at=None if self.last_us is None else from_us(self.last_us),
-            error=self.store_error or health.error,
-        )
+    """Why it takes nothing now."""
 
 
 class Ingest:
-    """Runs the sources of a plant into a historian until it is stopped.
+    """Runs the sources of a plant into its stores until it is stopped.
 
-    Each source has its own bounded batcher, so a slow source holds up no other. One thread
-    writes. A batch that the store does not take is offered again, later and later, and its
-    source is held back meanwhile. (A disk spool would stand between batcher and store.)
+    One writer puts what all sources hand over on disk, with one sync for all of them; then they
+    are told. Each store reads the spool at its own pace. A source that is slow or away holds up
+    no other, and neither does a store.
     """
 
     def __init__(
         self,
         plant: Plant,
-        historian: Historian,
+        stores: Mapping[str, Historian],
         sources: Iterable[LiveSource],
         clock: Clock,
+        folder: Path,
         on_batch: Callable[[SampleBatch], None] | None = None,
         *,
+        quota_bytes: int = 4 << 30,
+        linger_s: float = 0.02,
         batch_age_s: float = 0.2,
+        check_clocks: bool = False,
         sleep: Callable[[float], Coroutine[Any, Any, None]] = asyncio.sleep,
     ) -> None:
-        """Prepare; nothing is connected yet.
+        """Open the spool; nothing is connected yet.
 
         Args:
             plant: What the signals mean.
-            historian: Where samples go.
+            stores: Where samples go, by name; the first is the one that is read from.
             sources: From ``live_sources`` of the same plant.
             clock: Plant time, for ``available_at``.
-            on_batch: Called on the event loop with each batch, once it is stored.
-            batch_age_s: How long a sample may wait for others. [s]
-            sleep: Waits between attempts to store.
+            folder: For the spool and the journals.
+            on_batch: Called on the event loop with each batch, once the first store has it.
+            quota_bytes: The spool holds the sources back from here on.
+            linger_s: How long a delivery waits for others before a commit. [s]
+            batch_age_s: How long a store waits between two batches when it keeps up. [s]
+            check_clocks: Mark samples whose device clock is off from ``clock``.
+            sleep: Waits between attempts.
 
         Raises:
             UnitError: A signal is sent in a unit of another dimension.
+            StoreError: The spool cannot be opened, or another process uses it.
         """
-        self._historian = historian
         self._clock = clock
-        self._on_batch = on_batch
-        self._sleep = sleep
-        self._lanes = [
-            _Lane(source, SignalMap.of(plant, source.name), Batcher(age_s=batch_age_s))
-            for source in sources
+        self._check_clocks = check_clocks
+        self.spool = Spool(folder / "spool", quota_bytes=quota_bytes)
+        self.journals = {kind: Journal(folder / name) for kind, name in JOURNALS.items()}
+        self._lanes: list[Lane] = []
+        self._committer = Committer(
+            self.spool, lambda: self._lanes, self._offer, linger_s=linger_s, sleep=sleep
+        )
+        self._stores = [
+            StoreDrain(
+                name,
+                historian,
+                self.spool,
+                clock,
+                self._committer.note,
+                on_batch if i == 0 else None,
+                age_s=batch_age_s,
+                sleep=sleep,
+            )
+            for i, (name, historian) in enumerate(stores.items())
         ]
-        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="historian-writer")
-        self._tasks: list[asyncio.Task[None]] = []
+        self._journal = JournalDrain(self.spool, self.journals, age_s=batch_age_s, sleep=sleep)
+        self._backlog, self._newest = self._remembered(next(iter(stores.values())))
+        self._lanes = [self._lane(plant, source) for source in sources]
+        self._listening: dict[str, asyncio.Task[None]] = {}
+        self._stopping = asyncio.Event()
+        self._ended = asyncio.Event()
+        self._timeout_s = 3.0
 
     def status(self) -> tuple[SourceStatus, ...]:
         """Every source, in the order they were given."""
-        return tuple(lane.status() for lane in self._lanes)
+        return tuple(self._status(lane) for lane in self._lanes)
+
+    def stores(self) -> tuple[StoreStatus, ...]:
+        """Every store, in the order they were given."""
+        return tuple(StoreStatus(name=d.name, behind=d.behind, error=d.error) for d in self._stores)
+
+    @property
+    def error(self) -> str | None:
+        """Why no source is listened to now, whatever the source."""
+        return self._committer.error
 
     async def subscribed(self) -> None:
         """Wait until every source has subscribed every signal it wants."""
         await asyncio.gather(*(lane.source.subscribed.wait() for lane in self._lanes))
 
     async def run(self) -> None:
-        """Listen and store until ``stop``; returns when everything received is stored.
+        """Listen, spool and store until ``stop``.
 
         Raises:
-            StoreError: ``stop`` gave up on samples that the store would not take.
+            StoreError: Samples were not on disk at the stop; their sources were not told.
         """
+        drains: tuple[Drain, ...] = (*self._stores, self._journal)
+        committing = asyncio.create_task(self._committer.run())
+        draining = [asyncio.create_task(drain.run()) for drain in drains]
+        stopping = asyncio.create_task(self._stopping.wait())
+        for lane in self._lanes:
+            self._listen(lane)
         try:
-            async with asyncio.TaskGroup() as group:
-                for lane in self._lanes:
-                    self._tasks.append(group.create_task(self._store_all(lane)))
-                    self._tasks.append(group.create_task(self._listen(lane)))
+            await asyncio.wait(
+                (committing, stopping, *draining), return_when=asyncio.FIRST_COMPLETED
+            )
+            if self._stopping.is_set():
+                await self._finish(committing, draining)
         finally:
-            self._writer.shutdown(wait=False)
-        if left := sum(lane.status().waiting for lane in self._lanes):
-            raise StoreError(f"{left} samples were not stored before the stop")
+            await _cancel(stopping, *self._listening.values(), *draining, committing)
+            self.close()
+            self._ended.set()
+        for task in (committing, *draining):
+            if not task.cancelled() and (broken := task.exception()) is not None:
+                raise broken
+        if left := sum(lane.rows for lane in self._lanes):
+            raise StoreError(f"{left} samples were not on disk before the stop")
+
+    def close(self) -> None:
+        """Give back the files; ``run`` does it at its end."""
+        self.spool.close()
+        for journal in self.journals.values():
+            journal.close()
 
     async def stop(self, timeout_s: float = 3.0) -> None:
-        """Stop the sources, store what they handed over, and let ``run`` return.
+        """Stop the sources, put what they handed over on disk, and let ``run`` return.
 
         Args:
-            timeout_s: When the store does not take the rest within this time it is given up;
-                MQTT brokers send it again. [s]
+            timeout_s: A store that has not taken everything within this time has the rest at the
+                next start. [s]
         """
+        self._timeout_s = timeout_s
         for lane in self._lanes:
             lane.source.stop()
-        if self._tasks:
-            _, late = await asyncio.wait(self._tasks, timeout=timeout_s)
-            for task in late:
-                task.cancel()
+        self._stopping.set()
+        if self._listening:
+            await self._ended.wait()
 
-    async def _listen(self, lane: _Lane) -> None:
-        async def sink(delivery: Delivery) -> None:
-            lane.received += len(delivery)
-            lane.stamp(delivery.readings, to_us(self._clock.now()))
-            await lane.batcher.put(delivery)
+    async def reload(self, plant: Plant, sources: Iterable[LiveSource]) -> list[str]:
+        """Listen to these sources from now on; the ones that are the same go on untouched.
 
+        Args:
+            plant: As its file says it now.
+            sources: From ``live_sources`` of it.
+
+        Returns:
+            Names of the sources that were started, stopped or begun anew.
+
+        Raises:
+            UnitError: A signal is sent in a unit of another dimension; nothing has changed.
+        """
+        wanted = {source.name: self._lane(plant, source) for source in sources}
+        running = {lane.name: lane for lane in self._lanes}
+        same = {n for n in wanted.keys() & running.keys() if _alike(wanted[n], running[n])}
+        ended = [lane for name, lane in running.items() if name not in same]
+        for lane in ended:
+            lane.source.stop()
+        await asyncio.gather(*(self._listening.pop(lane.name) for lane in ended))
+        await self._committer.note("", ())  # what they handed over is on disk
+        self._lanes = [running[n] if n in same else lane for n, lane in wanted.items()]
+        for lane in self._lanes:
+            if lane.name not in same:
+                if lane.name in running:
+                    lane.continue_from(running[lane.name])
+                self._listen(lane)
+        return sorted((wanted.keys() | running.keys()) - same)
+
+    async def _finish(
+        self, committing: asyncio.Task[None], draining: list[asyncio.Task[None]]
+    ) -> None:
+        """Sources, then the disk, then stores, then journals: each has what the one before gave."""
         try:
-            await lane.source.run(sink)
-        finally:
-            lane.batcher.close()
+            async with asyncio.timeout(self._timeout_s):
+                await asyncio.gather(*self._listening.values())
+                await self._committer.note("", ())
+                for drain in self._stores:
+                    drain.close()
+                await asyncio.gather(*draining[:-1])
+                self._committer.close()
+                await committing
+                self._journal.close()
+                await draining[-1]
+        except TimeoutError:
+            return
 
-    async def _store_all(self, lane: _Lane) -> None:
-        while deliveries := await lane.batcher.take():
-            await self._store(lane, deliveries)
+    def _listen(self, lane: Lane) -> None:
+        self._listening[lane.name] = asyncio.create_task(lane.listen())
 
-    async def _store(self, lane: _Lane, deliveries: list[Delivery]) -> None:
-        readings = Readings.concat([delivery.readings for delivery in deliveries])
-        loop = asyncio.get_running_loop()
-        pause_s = FIRST_PAUSE_S
-        while True:
-            batch = normalise(lane.signal_map, readings, to_us(self._clock.now()))
-            try:
-                new = await loop.run_in_executor(self._writer, self._historian.append, batch)
-                break
-            except StoreError as e:
-                if lane.store_error is None:
-                    logger.warning('source "%s" waits for the store: %s', lane.source.name, e)
-                lane.store_error = f"the store does not take samples: {e}"
-                await self._sleep(pause_s)
-                pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
-        lane.store_error = None
-        lane.stored += new
-        lane.duplicates += len(batch) - new
-        if len(batch):
-            last_us = int(batch.measured_us.max())
-            lane.last_us = last_us if lane.last_us is None else max(lane.last_us, last_us)
-        for delivery in deliveries:
-            if delivery.durable is not None:
-                delivery.durable()
-        if self._on_batch is not None:
-            try:
-                self._on_batch(batch)
-            except Exception:  # the batch is stored; who looks on must not stop the next one
-                logger.exception("a listener broke on a batch")
+    def _lane(self, plant: Plant, source: LiveSource) -> Lane:
+        check = ClockCheck() if self._check_clocks else None
+        signal_map = SignalMap.of(plant, source.name)
+        lane = Lane(source, signal_map, self._clock, self._committer.wake, check)
+        lane.start_from(self._newest)
+        return lane
+
+    def _offer(self, seq: int, frame: Frame) -> None:
+        for drain in (*self._stores, self._journal):
+            drain.offer(seq, frame)
+
+    def _remembered(self, first: Historian) -> tuple[dict[str, int], dict[str, int]]:
+        """Samples by source that the first store has yet to take, and the newest of each signal."""
+        newest: dict[str, int] = {}
+        _advance(newest, first.latest())
+        backlog: dict[str, int] = {}
+        after = self.spool.cursor(self._stores[0].name)
+        while records := self.spool.read(after):
+            for record in records:
+                frame = decode_frame(record.payload)
+                if frame.batch is None:
+                    continue
+                backlog[frame.source] = backlog.get(frame.source, 0) + len(frame.batch)
+                _advance(newest, frame.batch)
+            after = records[-1].seq
+        return backlog, newest
+
+    def _status(self, lane: Lane) -> SourceStatus:
+        health = lane.source.health()
+        first = self._stores[0]
+        counts = first.counts.get(lane.name, Counts())
+        taken_over = lane.received + self._backlog.get(lane.name, 0)
+        return SourceStatus(
+            name=lane.name,
+            kind=lane.source.kind.value,
+            connected=health.connected,
+            subscribed=lane.source.subscribed.is_set(),
+            received=lane.received,
+            durable=lane.durable,
+            stored=counts.stored,
+            duplicates=counts.duplicates,
+            refused=counts.refused,
+            rejected=health.rejected,
+            gaps=lane.gaps,
+            waiting=max(0, taken_over + lane.marks - counts.done),
+            last_at=None if counts.last_us is None else from_us(counts.last_us),
+            clock_skew_s=lane.clock_skew_s,
+            error=self._committer.error or self._store_error() or health.error,
+        )
+
+    def _store_error(self) -> str | None:
+        error = self._stores[0].error
+        return None if error is None else f"the store does not take samples: {error}"
+
+
+def _advance(newest: dict[str, int], batch: SampleBatch) -> None:
+    order = batch.measured_us.argsort(kind="stable")
+    last = dict(zip(batch.code[order].tolist(), batch.measured_us[order].tolist(), strict=True))
+    for code, us in last.items():
+        name = str(batch.signals[code])
+        newest[name] = max(us, newest.get(name, us))
+
+
+def _alike(one: Lane, other: Lane) -> bool:
+    return (
+        one.source.entry == other.source.entry
+        and one.source.url == other.source.url
+        and one.source.signals == other.source.signals
+        and one.signal_map.same_as(other.signal_map)
+    )
+
+
+async def _cancel(*tasks: asyncio.Task[Any]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

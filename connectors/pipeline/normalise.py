@@ -14,7 +14,7 @@ from twin.plant import Plant, Signal, SignalId
 from twin.telemetry import Quality, SampleBatch
 from twin.units import unit
 
-__all__ = ["SignalMap", "normalise"]
+__all__ = ["SignalMap", "normalise", "of_wrong_kind"]
 
 LONGEST_TEXT_BYTES = 60_000
 """InfluxDB refuses a text of more than 64 KB, and with it the whole batch, for ever."""
@@ -57,6 +57,13 @@ class SignalMap:
             converts=np.array([f != (1.0, 0.0) for f in factors], np.bool_),
             low=np.array([-np.inf if s.low is None else s.low for s in signals], np.float64),
             high=np.array([np.inf if s.high is None else s.high for s in signals], np.float64),
+        )
+
+    def same_as(self, other: SignalMap) -> bool:
+        """Both make the same samples out of the same readings."""
+        columns = ("text", "scale", "offset", "low", "high")
+        return self.signals == other.signals and all(
+            np.array_equal(getattr(self, c), getattr(other, c)) for c in columns
         )
 
 
@@ -107,6 +114,15 @@ def normalise(signal_map: SignalMap, readings: Readings, available_us: int) -> S
         available_us=np.maximum(readings.measured_us, available_us),
         quality=quality,
     )
+
+
+def of_wrong_kind(signal_map: SignalMap, readings: Readings) -> NDArray[np.int64]:
+    """Rows that hold a text although their signal is a number."""
+    if readings.text is None:
+        return np.zeros(0, np.int64)
+    numbers = np.flatnonzero(~signal_map.text[readings.index])
+    said = [isinstance(text, str) for text in readings.text[numbers].tolist()]
+    return np.asarray(numbers[np.array(said, np.bool_)], np.int64)
 
 
 def _text(sent: float | str) -> str | None:

@@ -28,7 +28,7 @@ from twin.plant import Plant
 from twin.telemetry import from_us
 
 if TYPE_CHECKING:
-    from connectors.pipeline.ingest import Ingest, SourceStatus
+    from connectors.pipeline import Ingest, SourceStatus
     from connectors.runtime.chain import Pace
     from connectors.store.ledger import Ledger
     from twin.telemetry import Historian
@@ -172,17 +172,22 @@ class Runtime:
             self.board.step("calibration", Step(state="done", at=calibrated.as_of, detail=detail))
 
     def _make_ingest(self, urls: Mapping[str, str]) -> Ingest:
+        from connectors.field.source import Surroundings
         from connectors.field.sources import live_sources
         from connectors.pipeline.ingest import Ingest
 
+        settings = self._settings
+        around = Surroundings(folder=settings.plant.parent, data=settings.data)
         found = {name: source.url for name, source in self._plant.sources.items()} | dict(urls)
-        sources = live_sources(self._plant, {name: self._with_user(u) for name, u in found.items()})
+        urls = {name: self._with_user(url) for name, url in found.items()}
         return Ingest(
             self._plant,
-            self._open_historian(),
-            sources,
+            {"telemetry": self._open_historian()},
+            live_sources(self._plant, urls, around),
             clock=_Arrival(self),
+            folder=settings.data,
             on_batch=self._line.observe,
+            check_clocks=settings.clock == "wall",
         )
 
     def _with_user(self, url: str) -> str:

@@ -1,0 +1,196 @@
+"""From the spool to one consumer: read in order, offered until taken, then the cursor moves."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from connectors.pipeline.frames import Frame, decode_frame
+from connectors.pipeline.spool import Spool
+from twin.errors import DataError, StoreError
+
+__all__ = ["Drain", "Numbered"]
+
+FIRST_PAUSE_S = 0.1
+LONGEST_PAUSE_S = 5.0
+TAIL_ROWS = 100_000
+"""Samples that stay in memory for a consumer that keeps up; the rest is read back from disk."""
+BATCH_ROWS = 50_000
+READ_BYTES = 4 << 20
+
+logger = logging.getLogger(__name__)
+
+Numbered = tuple[int, Frame]
+"""The number of a record, and what it says."""
+
+
+class Drain(ABC):
+    """One consumer of the spool, with a cursor and a thread of its own.
+
+    What the consumer does not take is offered again, later and later. After a crash the records
+    since the cursor come once more, so a consumer must not mind a repeat.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        spool: Spool,
+        *,
+        age_s: float,
+        sleep: Callable[[float], Coroutine[Any, Any, None]],
+    ) -> None:
+        """Prepare; the consumer holds the segments from its cursor on.
+
+        Args:
+            name: Of the cursor; another name begins with what is in the spool.
+            spool: What is read.
+            age_s: How long a record waits for others, when the consumer keeps up. [s]
+            sleep: Waits between attempts.
+        """
+        self.name = name
+        self.error: str | None = None
+        """Why nothing is taken now."""
+        self._spool = spool
+        self._age_s = age_s
+        self._sleep = sleep
+        self._done = spool.cursor(name)
+        spool.move(name, self._done)
+        self._reached = self._done
+        """Last record that is in the tail or being offered."""
+        self._tail: deque[Numbered] = deque()
+        self._tail_rows = 0
+        self._wake = asyncio.Event()
+        self._closing = asyncio.Event()
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"drain-{name}")
+
+    @property
+    def behind(self) -> int:
+        """Records that this consumer has not taken."""
+        return max(0, self._spool.last_seq - self._done)
+
+    def offer(self, seq: int, frame: Frame) -> None:
+        """A record that has just become durable; it stays in memory when there is room."""
+        if seq == self._reached + 1 and self._tail_rows < TAIL_ROWS:
+            self._tail.append((seq, frame))
+            self._tail_rows += _rows(frame)
+            self._reached = seq
+        self._wake.set()
+
+    def close(self) -> None:
+        """Nothing more comes: ``run`` returns when everything is taken."""
+        self._closing.set()
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Offer what is in the spool, and what comes, until ``close``."""
+        try:
+            while True:
+                records = self._from_tail() or await self._from_disk()
+                if records:
+                    await self._until_taken(records)
+                    if not self._tail and not self._closing.is_set():
+                        await self._pause(self._age_s)
+                elif self._closing.is_set():
+                    return
+                else:
+                    await self._idle()
+        finally:
+            self._thread.shutdown(wait=False)
+
+    @abstractmethod
+    def _take(self, records: list[Numbered], missing: tuple[int, int] | None) -> None:
+        """Take records; runs on the drain's thread, and again with the same ones after an error.
+
+        Args:
+            records: In order.
+            missing: First and last number of records before these that could not be read back.
+
+        Raises:
+            StoreError: Not now; all of it is offered again.
+        """
+
+    async def _settle(self) -> None:
+        """On the event loop, between taking and moving the cursor, which comes after."""
+        return
+
+    async def _idle(self) -> None:
+        self._wake.clear()
+        if self._tail or self._spool.last_seq > self._reached or self._closing.is_set():
+            return
+        await self._wake.wait()
+
+    async def _pause(self, seconds: float) -> None:
+        if seconds:
+            try:
+                async with asyncio.timeout(seconds):
+                    await self._closing.wait()
+            except TimeoutError:
+                pass
+
+    def _from_tail(self) -> list[Numbered]:
+        records: list[Numbered] = []
+        rows = 0
+        while self._tail and rows < BATCH_ROWS:
+            seq, frame = self._tail.popleft()
+            records.append((seq, frame))
+            rows += _rows(frame)
+        self._tail_rows -= rows
+        return records
+
+    async def _from_disk(self) -> list[Numbered]:
+        if self._spool.last_seq <= self._reached:
+            return []
+        records: list[Numbered] = await self._persist(self._read)
+        return records
+
+    def _read(self) -> list[Numbered]:
+        """The next records without a hole among them."""
+        records: list[Numbered] = []
+        for record in self._spool.read(self._reached, READ_BYTES):
+            if records and record.seq != records[-1][0] + 1:
+                return records
+            self._reached = record.seq
+            try:
+                records.append((record.seq, decode_frame(record.payload)))
+            except DataError:  # whole by its checksum: another version wrote it
+                logger.exception("record %d of the spool is not understood", record.seq)
+        if not records:
+            self._reached = self._spool.last_seq  # nothing up to here can be read back
+        return records
+
+    async def _until_taken(self, records: list[Numbered]) -> None:
+        first = records[0][0]
+        missing = (self._done + 1, first - 1) if first > self._done + 1 else None
+        await self._persist(self._take, records, missing)
+        await self._settle()
+        self._done = records[-1][0]
+        await self._persist(self._spool.move, self.name, self._done)
+
+    async def _persist(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Call on the drain's thread until it works."""
+        pause_s = FIRST_PAUSE_S
+        while True:
+            try:
+                found = await asyncio.get_running_loop().run_in_executor(
+                    self._thread, function, *args
+                )
+            except StoreError as e:
+                if self.error is None:
+                    logger.warning("%s takes nothing: %s", self.name, e)
+                self.error = str(e)
+                await self._sleep(getattr(e, "retry_after_s", None) or pause_s)
+                pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+            else:
+                if self.error is not None:
+                    logger.warning("%s takes samples again", self.name)
+                    self.error = None
+                return found
+
+
+def _rows(frame: Frame) -> int:
+    return 1 if frame.batch is None else len(frame.batch)

@@ -1,0 +1,231 @@
+"""The way of one source to the disk: what it hands over is stamped, checked, counted, and waits here."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from connectors.field.clock import Clock
+from connectors.field.delivery import NO_TIME, Delivery, Gap, Letter, Readings, ReadingsBuilder
+from connectors.field.source import LiveSource
+from connectors.pipeline.normalise import SignalMap, normalise, of_wrong_kind
+from connectors.pipeline.skew import ClockCheck
+from twin.telemetry import Quality, SampleBatch, from_us, to_us
+
+__all__ = ["Lane", "SourceStatus", "letter_fact"]
+
+ROOM = 20_000
+"""Readings that wait for the disk before the source is held back; a delivery is never split."""
+LETTER_BYTES = 65_536
+"""A dead letter keeps this much of its message."""
+EARLIEST_US, LATEST_US = 0, 7_258_118_400_000_000
+"""Times of the years 1970 to 2199; a device that says another has no clock."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceStatus:
+    """One source, from the wire to the store."""
+
+    name: str
+    kind: str
+    connected: bool
+    subscribed: bool
+    """Every wanted signal is subscribed."""
+    received: int
+    """Samples taken over from the source."""
+    durable: int
+    """Samples on disk; the source was told."""
+    stored: int
+    """Samples that were new to the store."""
+    duplicates: int
+    """Samples that the store already had."""
+    refused: int
+    """Samples that the store will never take; they are dead letters."""
+    rejected: int
+    """Messages and values that could not be understood; they are dead letters."""
+    gaps: int
+    """Losses that were recorded."""
+    waiting: int
+    """Samples that are neither stored nor duplicates yet, in memory or on disk."""
+    last_at: datetime | None
+    """The latest measured_at that was stored."""
+    clock_skew_s: float | None
+    """By how much the clock of its devices is off, when it is: positive when it is ahead."""
+    error: str | None
+    """What is wrong now, with its remedy."""
+
+
+class Lane:
+    """One source, and its deliveries that are not on disk yet."""
+
+    def __init__(
+        self,
+        source: LiveSource,
+        signal_map: SignalMap,
+        clock: Clock,
+        wake: Callable[[bool], None],
+        check: ClockCheck | None,
+    ) -> None:
+        """Prepare; nothing is connected yet.
+
+        Args:
+            source: What is listened to.
+            signal_map: Of the same plant and source.
+            clock: Plant time, for readings that have none.
+            wake: Told that something waits; True when it should not wait.
+            check: Compares the clock of the devices with ours; None where ours follows theirs.
+        """
+        self.source = source
+        self.signal_map = signal_map
+        self.received = self.durable = self.gaps = self.marks = 0
+        self._clock = clock
+        self._wake = wake
+        self._check = check
+        self._waiting: list[Delivery] = []
+        self._rows = 0
+        self._free = asyncio.Event()
+        self._free.set()
+
+    @property
+    def name(self) -> str:
+        """Of the source."""
+        return self.source.name
+
+    @property
+    def rows(self) -> int:
+        """Readings that are not on disk yet."""
+        return self.received - self.durable
+
+    @property
+    def clock_skew_s(self) -> float | None:
+        """By how much the devices' clock is ahead of ours, when it is off."""
+        return None if self._check is None else self._check.skew_s
+
+    def start_from(self, newest: Mapping[str, int]) -> None:
+        """Let the source know what is durable: signal id -> measured_us."""
+        reached = [newest.get(signal, NO_TIME) for signal in self.signal_map.signals]
+        self.source.reached_us[:] = reached
+
+    def continue_from(self, before: Lane) -> None:
+        """Take over the counts, and what is durable, of the lane that this one replaces."""
+        self.received, self.durable = before.received, before.durable
+        self.gaps, self.marks = before.gaps, before.marks
+        old = before.signal_map.signals
+        self.start_from(dict(zip(old, before.source.reached_us.tolist(), strict=True)))
+
+    async def listen(self) -> None:
+        """Run the source until it is stopped."""
+        await self.source.run(self._sink)
+
+    async def _sink(self, delivery: Delivery) -> None:
+        # It is in before the wait: a source that is cut off while it waits loses nothing.
+        delivery = replace(delivery, readings=self._stamped(delivery.readings))
+        self.received += len(delivery)
+        self._waiting.append(delivery)
+        self._rows += max(len(delivery), 1)
+        self._wake(delivery.hurry or self._rows >= ROOM // 4)
+        if self._rows >= ROOM:
+            self._free.clear()
+        await self._free.wait()
+
+    def take(self) -> list[Delivery]:
+        """What waits, oldest first; from now on it is the caller's."""
+        taken, self._waiting, self._rows = self._waiting, [], 0
+        self._free.set()
+        return taken
+
+    def is_durable(self, deliveries: Sequence[Delivery]) -> None:
+        """Tell the source that these are on disk."""
+        for delivery in deliveries:
+            self.durable += len(delivery)
+            self.gaps += len(delivery.gaps)
+            if delivery.durable is not None:
+                delivery.durable()
+
+    def content(self, deliveries: Sequence[Delivery]) -> tuple[SampleBatch, list[dict[str, Any]]]:
+        """Samples and facts of deliveries; may run on another thread."""
+        now_us = to_us(self._clock.now())
+        facts = [letter_fact(letter, now_us) for d in deliveries for letter in d.letters]
+        parts = [d.readings for d in deliveries if len(d)]
+        for gap in (gap for d in deliveries for gap in d.gaps):
+            marks, fact = self._gap(gap, now_us)
+            parts.append(marks)
+            facts.append(fact)
+            self.marks += len(marks)
+        readings = Readings.concat(parts)
+        for row in of_wrong_kind(self.signal_map, readings).tolist():
+            text = "" if readings.text is None else str(readings.text[row])
+            address = self.source.addresses[int(readings.index[row])]
+            letter = Letter(
+                address=address,
+                payload=text.encode("utf-8", "backslashreplace"),
+                reason="a text where the plant file says number",
+            )
+            facts.append(letter_fact(letter, now_us))
+        return normalise(self.signal_map, readings, now_us), facts
+
+    def _stamped(self, readings: Readings) -> Readings:
+        """Readings without a time were measured now, those of one signal one after the other."""
+        if not len(readings):
+            return readings
+        now_us = to_us(self._clock.now())
+        at, reached_us = readings.measured_us, self.source.reached_us
+        timeless = np.flatnonzero((at < EARLIEST_US) | (at >= LATEST_US))
+        if len(timeless):
+            at = at.copy()
+            for row in timeless.tolist():
+                index = int(readings.index[row])
+                at[row] = reached_us[index] = max(now_us, int(reached_us[index]) + 1)
+            readings = replace(readings, measured_us=at)
+        np.maximum.at(reached_us, readings.index, at)
+        if self._check is not None:
+            off = self._check.off(at, now_us)
+            if off is not None:
+                quality = readings.quality.copy()
+                quality[off & (quality == Quality.GOOD)] = Quality.UNCERTAIN
+                readings = replace(readings, quality=quality)
+        return readings
+
+    def _gap(self, gap: Gap, now_us: int) -> tuple[Readings, dict[str, Any]]:
+        """A sample without value where each gap begins, and the fact for the journal."""
+        every = np.arange(len(self.source.addresses), dtype=np.int32)
+        index: NDArray[np.int32] = every if gap.index is None else gap.index
+        start_us = np.broadcast_to(np.asarray(gap.start_us, np.int64), index.shape)
+        end_us = np.broadcast_to(np.asarray(gap.end_us, np.int64), index.shape)
+        real = (start_us < end_us) & (start_us >= EARLIEST_US)
+        index, start_us, end_us = index[real], start_us[real], end_us[real]
+        marks = ReadingsBuilder()
+        for i, us in zip(index.tolist(), start_us.tolist(), strict=True):
+            marks.add(i, None, us, Quality.BAD)
+        fact = {
+            "kind": "gap",
+            "at": from_us(now_us).isoformat(),
+            "source": self.name,
+            "reason": gap.reason,
+            "start": from_us(int(start_us.min())).isoformat() if len(index) else None,
+            "end": from_us(int(end_us.max())).isoformat() if len(index) else None,
+            "signals": [
+                [self.signal_map.signals[i], s, e]
+                for i, s, e in zip(index.tolist(), start_us.tolist(), end_us.tolist(), strict=True)
+            ],
+        }
+        return marks.build(), fact
+
+
+def letter_fact(letter: Letter, now_us: int) -> dict[str, Any]:
+    """A dead letter as the journal keeps it; a long message keeps its beginning."""
+    return {
+        "kind": "letter",
+        "at": from_us(now_us).isoformat(),
+        "address": letter.address,
+        "reason": letter.reason,
+        "size": len(letter.payload),
+        "payload": base64.b64encode(bytes(letter.payload[:LETTER_BYTES])).decode(),
+    }

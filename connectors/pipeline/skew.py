@@ -1,0 +1,68 @@
+"""Whether the clock of a source's devices goes wrong: compared with the time of arrival."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["ClockCheck"]
+
+AHEAD_S = 5.0
+"""A sample that says it was measured so long after it came has a wrong time. [s]"""
+BEHIND_S = 60.0
+"""A source whose newest sample is always at least so old has a slow clock, or a slow way. [s]"""
+WINDOW_S = 60.0
+"""How long "always" is; two of them in a row. [s]"""
+
+
+class ClockCheck:
+    """Follows the smallest delay between measuring and arrival.
+
+    A single late sample is late, not wrong: a broker hands on what it kept. Only when the newest
+    samples of two windows in a row are all old is the clock said to be behind. Samples are marked,
+    never thrown away.
+
+    Example:
+        >>> check = ClockCheck()
+        >>> check.off(np.array([3_600_000_000]), now_us=0)
+        array([ True])
+        >>> check.skew_s
+        3600.0
+    """
+
+    def __init__(self) -> None:
+        self.skew_s: float | None = None
+        """By how much the devices' clock is ahead, when it is off; negative when it is behind. [s]"""
+        self._began_us: int | None = None
+        self._least_us: int | None = None
+        self._last_us: int | None = None
+
+    def off(self, measured_us: NDArray[np.int64], now_us: int) -> NDArray[np.bool_] | None:
+        """Which samples have a time that cannot be believed; None when every one can.
+
+        Args:
+            measured_us: What the devices say. Shape (n,), n > 0.
+            now_us: When the samples came.
+        """
+        delay_us = now_us - int(measured_us.max())
+        if delay_us < -AHEAD_S * 1e6:
+            self.skew_s = -delay_us / 1e6
+            return np.asarray(measured_us > now_us + int(AHEAD_S * 1e6), np.bool_)
+        if self.skew_s is not None and self.skew_s > 0:
+            self.skew_s = None
+        self._follow(delay_us, now_us)
+        if self.skew_s is None:
+            return None
+        return np.asarray(measured_us < now_us - int(BEHIND_S * 1e6), np.bool_)
+
+    def _follow(self, delay_us: int, now_us: int) -> None:
+        if delay_us < BEHIND_S * 1e6:
+            self.skew_s = None
+        if self._began_us is None or now_us < self._began_us:
+            self._began_us, self._least_us = now_us, delay_us
+        self._least_us = min(delay_us, self._least_us or delay_us)
+        if now_us - self._began_us >= WINDOW_S * 1e6:
+            behind = [us for us in (self._least_us, self._last_us) if us and us > BEHIND_S * 1e6]
+            if len(behind) == 2:
+                self.skew_s = -min(behind) / 1e6
+            self._last_us, self._least_us, self._began_us = self._least_us, None, now_us
