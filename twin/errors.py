@@ -109,6 +109,8 @@ class StoreError(LinetwinError):
     """The store did not take or give the data; nothing of this call was stored."""
 
     code = "store"
+    retry_after_s: float | None = None
+    """When the store asks to be tried again, counted from now; None where it does not say. [s]"""
 
 
 class RefusedError(StoreError):

@@ -6,37 +6,40 @@ drops points without a word when its queue is full.
 
 from __future__ import annotations
 
-import json
-import math
-import re
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import urlsplit, urlunsplit
 
 import numpy as np
 import urllib3
-from influxdb_client.client.influxdb_client import InfluxDBClient
-from influxdb_client.client.write_api import SYNCHRONOUS
-from influxdb_client.domain.write_precision import WritePrecision
-from influxdb_client.rest import ApiException
 from numpy.typing import NDArray
 
 from connectors.store.frontier import Frontier, FrontierHistorian, in_order
-from twin.errors import StoreError
+from connectors.store.influx_calls import InfluxCalls
+from connectors.store.influx_lines import Lines
+from connectors.store.influx_query import (
+    COLUMNS,
+    FIRST_US,
+    LAST_US,
+    batch_of,
+    buckets_of,
+    signal_in,
+    where,
+    windows,
+)
+from twin.errors import RefusedError, StoreError
 from twin.plant.signals import SignalId
-from twin.telemetry.samples import SampleBatch, from_us, to_us
+from twin.telemetry.downsample import Downsampled, downsample, span_us
+from twin.telemetry.samples import Quality, SampleBatch, to_us
 
 __all__ = ["InfluxHistorian"]
 
-_LINES_A_WRITE = 10_000
 _ROWS_A_SERIES = 10_000
-_FIRST_US, _LAST_US = -9_223_372_036_854_775, 9_223_372_036_854_775
-"""InfluxDB keeps int64 nanoseconds: the years 1677 to 2262."""
-_COLUMNS = "value, text, infinite, quality, available_us"
-_UNSAFE = re.compile(r"[%\\\s,=\"'\x00-\x1f\x7f]")
+_ROWS_AN_ANSWER = 200_000
+_NAMES_A_STATEMENT = 200
 
 
 class InfluxHistorian(FrontierHistorian):
@@ -45,7 +48,7 @@ class InfluxHistorian(FrontierHistorian):
     InfluxDB overwrites a point that has the same time, so the first arrival wins only because
     every row that is not newer than its signal is looked up before the write. That holds while
     ONE process writes the bucket. A batch is not a transaction there: after a StoreError some
-    of its rows may be stored; the same batch again completes it.
+    of its rows may be stored; the same batch, or a part of it, again completes it.
 
     A sample is a point of the measurement ``sample`` with the tag ``signal`` and the fields
     value, text, infinite, quality, available_us. Characters of a signal's name that line
@@ -68,13 +71,9 @@ class InfluxHistorian(FrontierHistorian):
             StoreError: The server cannot be reached, or refuses.
         """
         self._name = f"{_without_login(url)} [{bucket}]"
-        self._url, self._org, self._bucket = url.rstrip("/"), org, bucket
-        self._timeout = urllib3.Timeout(total=timeout_s)
         self._writing = threading.Lock()
-        self._exchange = threading.Lock()
-        milliseconds = int(timeout_s * 1000)
-        self._client: Any = InfluxDBClient(self._url, token, org=org, timeout=milliseconds)
-        self._write_api: Any = self._client.write_api(write_options=SYNCHRONOUS)
+        self._lines = Lines()
+        self._calls = InfluxCalls(url, org=org, bucket=bucket, token=token, timeout_s=timeout_s)
         self._closed = False
         try:
             self._open_frontier()
@@ -89,16 +88,64 @@ class InfluxHistorian(FrontierHistorian):
         end: datetime,
         *,
         as_of: datetime | None = None,
+        worst: Quality = Quality.BAD,
     ) -> SampleBatch:
         """Samples with ``start <= measured_at < end``; see ``twin.telemetry.Historian.read``.
 
         Raises:
             StoreError: The server cannot be reached, or refuses.
         """
-        where = "" if as_of is None else f" AND available_us <= {to_us(as_of)}"
+        only = _known_by(as_of)
+        if worst < Quality.BAD:
+            only += f" AND quality <= {int(worst)}"
         with self._errors("cannot be read"):
-            pages = self._pages(_COLUMNS, signals, to_us(start), to_us(end), where)
-            return in_order(SampleBatch.concat([_batch(name, rows) for name, rows in pages]))
+            pages = self._pages(COLUMNS, signals, to_us(start), to_us(end), only)
+            return in_order(SampleBatch.concat([batch_of(name, rows) for name, rows in pages]))
+
+    def downsample(
+        self,
+        signals: Sequence[SignalId] | None,
+        start: datetime,
+        end: datetime,
+        *,
+        bucket_s: float,
+        as_of: datetime | None = None,
+    ) -> Downsampled:
+        """What buckets hold, made by the server; see ``twin.telemetry.Historian.downsample``.
+
+        Raises:
+            DataError: The bucket is shorter than a microsecond.
+            StoreError: The server cannot be reached, or refuses.
+        """
+        span = span_us(bucket_s)
+        columns = "count(value), mean(value), min(value), max(value), last(value), count(infinite)"
+        only = f"{_known_by(as_of)} AND quality <= {int(Quality.UNCERTAIN)}"
+        with self._errors("cannot be read"):
+            pages = list(self._pages(columns, signals, to_us(start), to_us(end), only, span))
+        if any(row[6] for _, rows in pages for row in rows):  # the server has no infinite number
+            rows = self.read(signals, start, end, as_of=as_of, worst=Quality.UNCERTAIN)
+            return downsample(rows, bucket_s)
+        return buckets_of(pages)
+
+    def forget(self, before: datetime) -> int:
+        """Drop samples measured before an instant, but never the newest of a signal.
+
+        Raises:
+            StoreError: Not all of them were dropped; the same call may be tried again.
+        """
+        before_us = to_us(before)
+        with self._writing, self._errors("not all that is old was dropped"):
+            newest = self._newest(None, "")
+            names = [newest.signals[code] for code in newest.code.tolist()]
+            reach = dict(zip(names, newest.measured_us.tolist(), strict=True))
+            old = self._counts(before_us)
+            for name in [name for name in old if reach[name] < before_us]:
+                old[name] -= 1
+                self._drop([name], reach[name])
+            rest = [name for name in old if reach[name] >= before_us]
+            for first in range(0, len(rest), _NAMES_A_STATEMENT):
+                self._drop(rest[first : first + _NAMES_A_STATEMENT], before_us)
+        return sum(old.values())
 
     def count(self) -> int:
         """Number of samples stored.
@@ -106,17 +153,15 @@ class InfluxHistorian(FrontierHistorian):
         Raises:
             StoreError: The server cannot be reached, or refuses.
         """
-        within = _where(None, _FIRST_US, _LAST_US)
         with self._errors("cannot be read"):
-            series = self._query(f"SELECT count(quality) FROM sample WHERE {within}")  # noqa: S608
-        return sum(int(row[1]) for one in series for row in one["values"])
+            return sum(self._counts(LAST_US).values())
 
     def close(self) -> None:
         """Give back the connections; a second call does nothing."""
         with self._writing:
             if not self._closed:
                 self._closed = True
-                self._client.close()
+                self._calls.close()
 
     def _load_frontier(self) -> Frontier:
         return Frontier(self._newest(None, ""))
@@ -124,35 +169,35 @@ class InfluxHistorian(FrontierHistorian):
     def _newest_by(self, signals: Sequence[SignalId], as_of_us: int) -> SampleBatch:
         return self._newest(signals, f" AND available_us <= {as_of_us}")
 
-    def _newest(self, signals: Sequence[SignalId] | None, where: str) -> SampleBatch:
-        within = _where(signals, _FIRST_US, _LAST_US) + where
-        series = self._query(
-            f"SELECT {_COLUMNS} FROM sample WHERE {within} "  # noqa: S608
+    def _newest(self, signals: Sequence[SignalId] | None, only: str) -> SampleBatch:
+        within = where(signals, FIRST_US, LAST_US) + only
+        series = self._calls.query(
+            f"SELECT {COLUMNS} FROM sample WHERE {within} "  # noqa: S608
             "GROUP BY signal ORDER BY time DESC LIMIT 1"
         )
-        return SampleBatch.concat([_batch(_signal(one), one["values"]) for one in series])
+        return SampleBatch.concat([batch_of(signal_in(one), one["values"]) for one in series])
+
+    def _counts(self, before_us: int) -> dict[SignalId, int]:
+        within = where(None, FIRST_US, before_us)
+        query = f"SELECT count(quality) FROM sample WHERE {within} GROUP BY signal"  # noqa: S608
+        return {signal_in(one): int(one["values"][0][1]) for one in self._calls.query(query)}
+
+    def _drop(self, signals: Sequence[SignalId], before_us: int) -> None:
+        self._calls.query(f"DELETE FROM sample WHERE {where(signals, FIRST_US, before_us)}")  # noqa: S608
 
     def _is_stored(self, batch: SampleBatch) -> NDArray[np.bool_]:
-        stored = np.zeros(len(batch), np.bool_)
-        code_of = {batch.signals[code]: code for code in np.unique(batch.code).tolist()}
-        first, last = int(batch.measured_us.min()), int(batch.measured_us.max())
-        for name, rows in self._pages("quality", list(code_of), first, last + 1, ""):
-            at = np.array([row[0] for row in rows], np.int64)
-            stored |= (batch.code == code_of[name]) & np.isin(batch.measured_us, at)
-        return stored
+        found: set[tuple[SignalId, int]] = set()
+        for window in windows(batch.measured_us):
+            rows = batch.take(window)
+            names = [rows.signals[code] for code in np.unique(rows.code).tolist()]
+            first, last = int(rows.measured_us.min()), int(rows.measured_us.max())
+            for name, points in self._pages("quality", names, first, last + 1, ""):
+                found.update((name, int(point[0])) for point in points)
+        pairs = zip(batch.code.tolist(), batch.measured_us.tolist(), strict=True)
+        return np.array([(batch.signals[code], at) in found for code, at in pairs], np.bool_)
 
     def _write(self, batch: SampleBatch) -> None:
-        lines = _lines(batch)
-        bodies = [
-            "\n".join(lines[i : i + _LINES_A_WRITE]).encode()
-            for i in range(0, len(lines), _LINES_A_WRITE)
-        ]
-        # A read during a write would see points with some of their fields.
-        with self._exchange:
-            for body in bodies:
-                self._write_api.write(
-                    self._bucket, self._org, body, write_precision=WritePrecision.US
-                )
+        self._calls.write(self._lines.of(batch))
 
     def _pages(
         self,
@@ -160,42 +205,29 @@ class InfluxHistorian(FrontierHistorian):
         signals: Sequence[SignalId] | None,
         start_us: int,
         end_us: int,
-        where: str,
+        only: str,
+        span: int = 0,
     ) -> Iterator[tuple[SignalId, list[list[Any]]]]:
-        """Rows of each series in pieces, so that no answer grows without bound."""
+        """Rows of each series in pieces, so that no answer grows without bound.
+
+        ``span`` is the length of a bucket; 0 where rows are asked for. [us]
+        """
         if signals is not None and not signals:
             return
-        within = _where(signals, start_us, end_us) + where
-        series = self._query(
+        within = where(signals, start_us, end_us) + only
+        buckets = f", time({span}u) fill(none)" if span else ""
+        many = len(self._frontier.latest(signals, None)[0])
+        limit = max(100, min(_ROWS_A_SERIES, _ROWS_AN_ANSWER // max(1, many)))
+        series = self._calls.query(
             f"SELECT {columns} FROM sample WHERE {within} "  # noqa: S608
-            f"GROUP BY signal LIMIT {_ROWS_A_SERIES}"
+            f"GROUP BY signal{buckets} LIMIT {limit}"
         )
         for one in series:
-            name, rows = _signal(one), one["values"]
+            name, rows = signal_in(one), one["values"]
             yield name, rows
-            if len(rows) == _ROWS_A_SERIES:
-                yield from self._pages(columns, [name], int(rows[-1][0]) + 1, end_us, where)
-
-    def _query(self, query: str) -> list[dict[str, Any]]:
-        database, _, policy = self._bucket.partition("/")
-        fields = {"db": database, "q": query, "epoch": "u"} | ({"rp": policy} if policy else {})
-        api = self._client.api_client
-        with self._exchange:
-            response = api.rest_client.pool_manager.request(
-                "POST",
-                f"{self._url}/query",
-                fields=fields,
-                encode_multipart=False,
-                headers={"Accept": "application/json", **api.default_headers},
-                timeout=self._timeout,
-            )
-        if response.status != 200:
-            raise StoreError(f"HTTP {response.status} {_message(response.data)}")
-        answer = json.loads(response.data)
-        for result in [answer, *answer.get("results", [])]:
-            if "error" in result:
-                raise StoreError(str(result["error"]))
-        return [one for result in answer.get("results", []) for one in result.get("series", [])]
+            if len(rows) == limit:
+                after_us = int(rows[-1][0]) + max(1, span)
+                yield from self._pages(columns, [name], after_us, end_us, only, span)
 
     @contextmanager
     def _errors(self, what: str) -> Iterator[None]:
@@ -203,98 +235,21 @@ class InfluxHistorian(FrontierHistorian):
             raise StoreError(f"{self._name}: {what}: the historian is closed")
         try:
             yield
-        except ApiException as e:
-            line = f"HTTP {e.status} {_message(e.body)}"
-            raise StoreError(f"{self._name}: {what}: {line}") from e
-        except (urllib3.exceptions.HTTPError, OSError, ValueError, StoreError) as e:
+        except UnicodeEncodeError as e:
+            raise RefusedError(f"{self._name}: {what}: not Unicode: {e.reason}") from e
+        except StoreError as e:
+            error = type(e)(f"{self._name}: {what}: {e}")
+            error.retry_after_s = e.retry_after_s
+            raise error from e
+        except (urllib3.exceptions.HTTPError, OSError, ValueError) as e:
             line = str(e).splitlines()[0] if str(e) else type(e).__name__
             raise StoreError(f"{self._name}: {what}: {line}") from e
+
+
+def _known_by(as_of: datetime | None) -> str:
+    return "" if as_of is None else f" AND available_us <= {to_us(as_of)}"
 
 
 def _without_login(url: str) -> str:
     parts = urlsplit(url)
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
-
-
-def _lines(batch: SampleBatch) -> list[str]:
-    """Line protocol; the time is in microseconds."""
-    heads = [f"sample,signal={_tag(name)} " for name in batch.signals]
-    rows = zip(
-        batch.code.tolist(),
-        batch.value.tolist(),
-        batch.text.tolist(),
-        batch.quality.tolist(),
-        batch.available_us.tolist(),
-        batch.measured_us.tolist(),
-        strict=True,
-    )
-    return [
-        f"{heads[code]}{_fields(value, text)}quality={quality}i,available_us={available}i {measured}"
-        for code, value, text, quality, available, measured in rows
-    ]
-
-
-def _fields(value: float, text: str | None) -> str:
-    number = ""
-    if math.isfinite(value):
-        number = f"value={value!r},"
-    elif not math.isnan(value):
-        number = f"infinite={1 if value > 0 else -1}i,"  # InfluxDB has no infinite float
-    if text is None:
-        return number
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'{number}text="{escaped}",'
-
-
-def _batch(name: SignalId, points: list[list[Any]]) -> SampleBatch:
-    # Without quality or available_us: another process is writing it at this moment.
-    rows = [row for row in points if row[4] is not None and row[5] is not None]
-    if not rows:
-        return SampleBatch.empty()
-    time, value, text, infinite, quality, available = zip(*rows, strict=True)
-    number = np.array(value, np.float64)  # None becomes NaN
-    sign = np.array(infinite, np.float64)
-    number = np.where(np.isnan(sign), number, np.copysign(np.inf, sign))
-    column = np.empty(len(rows), np.object_)
-    column[:] = text
-    return SampleBatch(
-        signals=(name,),
-        code=np.zeros(len(rows), np.int32),
-        value=number,
-        text=column,
-        measured_us=np.array(time, np.int64),
-        available_us=np.array(available, np.int64),
-        quality=np.array(quality, np.int8),
-    )
-
-
-def _where(signals: Sequence[SignalId] | None, start_us: int, end_us: int) -> str:
-    start, end = (from_us(min(max(us, _FIRST_US), _LAST_US)) for us in (start_us, end_us))
-    window = f"time >= '{_instant(start)}' AND time < '{_instant(end)}'"
-    if signals is None:
-        return window
-    names = " OR ".join(f"signal = '{_tag(name)}'" for name in signals) or "signal = ' '"
-    return f"{window} AND ({names})"
-
-
-def _instant(at: datetime) -> str:
-    return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def _tag(name: str) -> str:
-    return _UNSAFE.sub(lambda found: "".join(f"%{b:02X}" for b in found[0].encode()), name)
-
-
-def _signal(series: dict[str, Any]) -> SignalId:
-    return SignalId(unquote(series["tags"]["signal"]))
-
-
-def _message(body: bytes | str | None) -> str:
-    """The server's own words out of its answer, in one line."""
-    text = body.decode("utf-8", "replace") if isinstance(body, bytes) else body or ""
-    try:
-        answer = json.loads(text)
-        text = str(answer.get("message") or answer.get("error") or text)
-    except (ValueError, AttributeError):
-        pass
-    return " ".join(text.split())[:300]

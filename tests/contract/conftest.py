@@ -1,4 +1,4 @@
-"""The stores that must keep the contract; a real influxd where Debian's package is installed."""
+"""The stores that must keep the contract; a real influxd where one is installed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from connectors.store.open import open_historian
-from tests.contract.influx_adapter import INFLUXD, TOKEN, InfluxServer, running_influx
+from tests.contract.influx_adapter import INFLUXD, ORG, InfluxServer, running_influx
 from twin.telemetry import Historian
 
 Open = Callable[[], Historian]
@@ -30,7 +30,8 @@ def _opener(kind: str, request: pytest.FixtureRequest) -> Open:
         return lambda: open_historian(folder / "telemetry.duckdb")
     server: InfluxServer = request.getfixturevalue("influx_server")
     server.make_bucket("telemetry")
-    return lambda: open_historian(server.url, bucket="telemetry", token=TOKEN)
+    token = server.token
+    return lambda: open_historian(server.url, org=ORG, bucket="telemetry", token=token)
 
 
 @pytest.fixture(params=["memory", "duckdb", "influx"])

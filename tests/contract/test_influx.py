@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -9,70 +13,271 @@ import numpy as np
 import pytest
 
 from connectors.store.influx_historian import InfluxHistorian
-from tests.contract.influx_adapter import TOKEN, InfluxServer
-from twin.errors import StoreError
+from tests.contract.influx_adapter import ORG, InfluxServer
+from tests.contract.influx_door import Reply, Request, running_door
+from twin.errors import RefusedError, StoreError
 from twin.plant.signals import SignalId
-from twin.telemetry import Sample, SampleBatch
+from twin.telemetry import MemoryHistorian, Quality, Sample, SampleBatch, from_us
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+NOON_US = 1_772_452_800_000_000
+DAY = timedelta(days=1)
 SPEED = SignalId("works/smt/line1/printer/speed")
 SAMPLE = Sample(signal=SPEED, value=1.5, measured_at=NOON, available_at=NOON)
 ODD = replace(SAMPLE, measured_at=datetime(1500, 1, 1, tzinfo=UTC))  # before InfluxDB's first year
 
 
-def connect(server: InfluxServer, bucket: str = "telemetry", token: str = TOKEN) -> InfluxHistorian:
-    return InfluxHistorian(server.url, org="o", bucket=bucket, token=token)
+def connect(
+    server: InfluxServer,
+    bucket: str = "telemetry",
+    token: str | None = None,
+    url: str | None = None,
+) -> InfluxHistorian:
+    token = server.token if token is None else token
+    return InfluxHistorian(url or server.url, org=ORG, bucket=bucket, token=token)
+
+
+@contextmanager
+def emptied(server: InfluxServer) -> Iterator[InfluxHistorian]:
+    server.make_bucket("telemetry")
+    historian = connect(server)
+    yield historian
+    historian.close()
+
+
+def rows_of(count: int, signals: int = 1, first_us: int = NOON_US) -> SampleBatch:
+    """A row a millisecond; the value is its number."""
+    row = np.arange(count)
+    return SampleBatch(
+        signals=tuple(SignalId(f"{SPEED}{i}") for i in range(signals)),
+        code=(row % signals).astype(np.int32),
+        value=row.astype(np.float64),
+        text=np.full(count, None, np.object_),
+        measured_us=first_us + row * 1000,
+        available_us=first_us + row * 1000,
+        quality=np.zeros(count, np.int8),
+    )
+
+
+def with_text(batch: SampleBatch, row: int, text: str) -> SampleBatch:
+    value, column = batch.value.copy(), batch.text.copy()
+    value[row], column[row] = np.nan, text
+    return replace(batch, value=value, text=column)
+
+
+def bisected(historian: InfluxHistorian, batch: SampleBatch) -> SampleBatch:
+    """The rows that the store refuses, found as the drain finds them."""
+    try:
+        historian.append(batch)
+    except RefusedError:
+        if len(batch) == 1:
+            return batch
+        half = len(batch) // 2
+        parts = (np.arange(half), np.arange(half, len(batch)))
+        return SampleBatch.concat([bisected(historian, batch.take(part)) for part in parts])
+    return SampleBatch.empty()
 
 
 def test_a_wrong_token_gives_one_line(influx_server: InfluxServer) -> None:
     with pytest.raises(StoreError) as refused:
         connect(influx_server, token="secret-typo")
     line = str(refused.value)
-    assert line.endswith("[telemetry]: cannot be opened: HTTP 401 unauthorized access")
+    assert "[telemetry]: cannot be opened: HTTP 401 " in line
+    assert line.endswith("; give a token that this server knows")
+    assert "\n" not in line
     assert "secret-typo" not in line
 
 
 def test_a_bucket_that_is_not_there_gives_one_line(influx_server: InfluxServer) -> None:
-    with pytest.raises(StoreError, match=r"\[nowhere\]: cannot be opened: .*not found: nowhere$"):
+    influx_server.make_bucket("telemetry")
+    with pytest.raises(StoreError, match=r"\[nowhere\]: cannot be opened: .*: nowhere; make the "):
         connect(influx_server, bucket="nowhere")
+
+
+def test_rows_wait_when_the_bucket_is_taken_away(influx_server: InfluxServer) -> None:
+    """A server's operator can repair it, so it is no refusal of the rows."""
+    with emptied(influx_server) as historian:
+        influx_server.drop_bucket("telemetry")
+        with pytest.raises(
+            StoreError, match=r"HTTP 40[134] .*; (make the bucket|give a token)"
+        ) as e:
+            historian.append(SampleBatch.of([SAMPLE]))
+        assert not isinstance(e.value, RefusedError)
+
+
+def test_rows_wait_when_the_token_may_not_write(influx_server: InfluxServer) -> None:
+    influx_server.make_bucket("telemetry")
+    if not influx_server.is_v2:
+        pytest.skip("InfluxDB 1.x without accounts knows no token that may only read")
+    historian = connect(influx_server, token=influx_server.grant("telemetry", "read"))
+    with pytest.raises(StoreError, match=r"HTTP 403 .*; give a token that may read and write") as e:
+        historian.append(SampleBatch.of([SAMPLE]))
+    assert not isinstance(e.value, RefusedError)
+    historian.close()
 
 
 def test_a_batch_that_the_server_refuses_is_an_error_and_the_next_one_is_stored(
     influx_server: InfluxServer,
 ) -> None:
-    influx_server.make_bucket("telemetry")
-    historian = connect(influx_server)
-    with pytest.raises(StoreError, match=r"1 samples not stored: HTTP 400 .*time outside range"):
-        historian.append(SampleBatch.of([ODD]))
-    assert historian.append(SampleBatch.of([SAMPLE])) == 1
-    assert list(historian.latest().samples()) == [SAMPLE]
-    historian.close()
+    with emptied(influx_server) as historian:
+        refused = r"1 samples not stored: HTTP 400 .*time outside range"
+        with pytest.raises(RefusedError, match=refused) as e:
+            historian.append(SampleBatch.of([ODD]))
+        assert "\n" not in str(e.value)
+        assert historian.append(SampleBatch.of([SAMPLE])) == 1
+        assert list(historian.latest().samples()) == [SAMPLE]
 
 
 def test_after_an_error_the_retry_overwrites_nothing_that_got_through(
     influx_server: InfluxServer,
 ) -> None:
     """The second of three writes of one batch fails; the server keeps the first."""
-    influx_server.make_bucket("telemetry")
+    with emptied(influx_server) as historian:
+        batch = rows_of(25_000, first_us=0)
+        years = batch.measured_us.copy()
+        years[15_000] = -(2**63) // 1000 * 2  # a time that the server refuses
+        with pytest.raises(RefusedError, match="25000 samples not stored"):
+            historian.append(replace(batch, measured_us=years))
+        got_through = historian.count()
+        assert 0 < got_through < 25_000
+        assert historian.append(replace(batch, value=-batch.value - 1)) == 25_000 - got_through
+        values = historian.read(None, NOON - timedelta(days=40_000), NOON).value
+        assert int((values >= 0).sum()) == got_through
+        assert len(values) == historian.count() == 25_000
+
+
+@pytest.mark.parametrize("poison", ["a time of 1500", "a text of 2 MB", "half a character"])
+def test_one_poisoned_row_of_ten_thousand_is_refused_and_the_others_are_stored_once(
+    influx_server: InfluxServer, poison: str
+) -> None:
+    batch = rows_of(10_000, signals=40)
+    if poison == "a time of 1500":
+        years = batch.measured_us.copy()
+        years[6_789] = -(2**63) // 1000 * 2
+        batch = replace(batch, measured_us=years)
+    else:
+        batch = with_text(batch, 6_789, "x" * 2_000_000 if poison == "a text of 2 MB" else "\ud800")
+    if poison == "a text of 2 MB" and not influx_server.is_v2:
+        pytest.skip("InfluxDB 1.6 takes texts of any length")
+    with emptied(influx_server) as historian:
+        refused = bisected(historian, batch)
+        assert refused.measured_us.tolist() == [int(batch.measured_us[6_789])]
+        stored = historian.read(None, NOON - DAY, NOON + DAY)
+        assert sorted(stored.value.tolist()) == [i for i in range(10_000) if i != 6_789]
+        counted = influx_server.ask("telemetry", "SELECT count(quality) FROM sample")
+        assert counted[0]["values"][0][1] == historian.count() == 9_999
+
+
+def test_a_row_older_than_the_bucket_keeps_is_refused_and_the_others_are_stored(
+    influx_server: InfluxServer,
+) -> None:
+    influx_server.make_bucket("telemetry", retention_s=7200)
     historian = connect(influx_server)
-    rows = np.arange(25_000)
-    batch = SampleBatch(
-        signals=(SPEED,),
-        code=np.zeros(25_000, np.int32),
-        value=rows.astype(np.float64),
-        text=np.full(25_000, None, np.object_),
-        measured_us=rows * 1000,
-        available_us=rows * 1000,
-        quality=np.zeros(25_000, np.int8),
-    )
-    years = batch.measured_us.copy()
-    years[15_000] = -(2**63) // 1000 * 2  # a time that the server refuses
-    with pytest.raises(StoreError, match="25000 samples not stored"):
-        historian.append(replace(batch, measured_us=years))
-    got_through = historian.count()
-    assert 0 < got_through < 25_000
-    assert historian.append(replace(batch, value=-batch.value - 1)) == 25_000 - got_through
-    values = historian.read(None, NOON - timedelta(days=40_000), NOON).value
-    assert int((values >= 0).sum()) == got_through
-    assert len(values) == historian.count() == 25_000
+    batch = rows_of(200, first_us=int(time.time()) * 1_000_000)
+    old = batch.measured_us.copy()
+    old[50] -= 400 * 86_400_000_000
+    assert bisected(historian, replace(batch, measured_us=old)).value.tolist() == [50.0]
+    assert historian.count() == 199
     historian.close()
+
+
+def test_a_field_of_another_type_is_a_refusal(influx_server: InfluxServer) -> None:
+    with emptied(influx_server) as historian:
+        text = replace(SAMPLE, value="off")
+        influx_server.write("telemetry", f"sample,signal=other value=true {NOON_US}")
+        with pytest.raises(RefusedError, match="field type conflict"):
+            historian.append(SampleBatch.of([SAMPLE]))
+        assert historian.append(SampleBatch.of([text])) == 1
+
+
+def test_a_request_that_is_too_large_is_sent_in_parts(influx_server: InfluxServer) -> None:
+    sizes: list[int] = []
+
+    def at_most_100_kb(request: Request) -> Reply:
+        if request.route != "/api/v2/write":
+            return request.passed_to(f"{influx_server.url}{request.path}")
+        assert request.headers["Content-Encoding"] == "gzip"
+        sizes.append(len(gzip.decompress(request.body)))
+        if sizes[-1] > 100_000:
+            return Reply(413, b'{"code":"request too large","message":"too large"}')
+        return request.passed_to(f"{influx_server.url}{request.path}")
+
+    influx_server.make_bucket("telemetry")
+    with running_door(at_most_100_kb) as url:
+        historian = connect(influx_server, url=url)
+        assert historian.append(rows_of(3_000)) == 3_000
+        assert max(sizes) > 100_000
+        with pytest.raises(RefusedError, match="1 samples not stored: HTTP 413 too large"):
+            historian.append(with_text(rows_of(1, first_us=0), 0, "x" * 100_001))
+        assert historian.count() == 3_000
+        historian.close()
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_busy_server_says_when_to_come_again_and_then_takes_the_batch(
+    influx_server: InfluxServer, status: int
+) -> None:
+    busy = [Reply(status, b'{"message":"busy"}', {"Retry-After": "7"})]
+
+    def at_first_busy(request: Request) -> Reply:
+        if request.route == "/api/v2/write" and busy:
+            return busy.pop()
+        return request.passed_to(f"{influx_server.url}{request.path}")
+
+    influx_server.make_bucket("telemetry")
+    with running_door(at_first_busy) as url:
+        historian = connect(influx_server, url=url)
+        with pytest.raises(StoreError, match=f"HTTP {status} busy$") as e:
+            historian.append(SampleBatch.of([SAMPLE]))
+        assert not isinstance(e.value, RefusedError)
+        assert e.value.retry_after_s == 7.0
+        assert historian.append(SampleBatch.of([SAMPLE])) == 1
+        historian.close()
+
+
+def test_a_row_of_long_ago_does_not_make_the_years_between_be_read(
+    influx_server: InfluxServer,
+) -> None:
+    read: list[int] = []
+
+    def weighed(request: Request) -> Reply:
+        reply = request.passed_to(f"{influx_server.url}{request.path}")
+        read.append(len(reply.body))
+        return reply
+
+    influx_server.make_bucket("telemetry")
+    with running_door(weighed) as url:
+        historian = connect(influx_server, url=url)
+        historian.append(rows_of(20_000))
+        read.clear()
+        late = rows_of(2, first_us=NOON_US + 5)
+        times = late.measured_us.copy()
+        times[0] -= 300 * 86_400_000_000
+        times[1] += 19_000_000
+        assert historian.append(replace(late, measured_us=times)) == 2
+        assert historian.append(replace(late, measured_us=times)) == 0
+        assert sum(read) < 2_000
+        historian.close()
+
+
+def test_buckets_of_more_than_an_answer_and_of_infinite_numbers_are_as_in_memory(
+    influx_server: InfluxServer,
+) -> None:
+    batch = rows_of(36_000, signals=3)
+    value = batch.value.copy()
+    value[::7] = np.nan
+    quality = (np.arange(36_000) % 5 // 4 * Quality.BAD).astype(np.int8)
+    batch = replace(batch, value=value, quality=quality)
+    infinite = replace(rows_of(2, first_us=NOON_US + 10**9), value=np.array([1.0, -np.inf]))
+    memory = MemoryHistorian()
+    with emptied(influx_server) as historian:
+        for part in (batch, infinite):
+            assert historian.append(part) == memory.append(part) == len(part)
+            end = from_us(int(part.measured_us[-1]) + 1)
+            for bucket_s in (0.003, 60.0):
+                got = historian.downsample(None, NOON, end, bucket_s=bucket_s)
+                right = memory.downsample(None, NOON, end, bucket_s=bucket_s)
+                assert [got.signals[c] for c in got.code] == [right.signals[c] for c in right.code]
+                for column in ("bucket_us", "count", "minimum", "maximum", "last"):
+                    assert np.array_equal(getattr(got, column), getattr(right, column)), column
+                np.testing.assert_allclose(got.mean, right.mean, rtol=1e-12)
