@@ -6,6 +6,7 @@ import json
 import logging
 import re
 import threading
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,9 @@ __all__ = ["Journal", "journal_rows"]
 _SUFFIX = ".jsonl"
 _LEAST_FILES = 8
 """A full journal is made of so many files, so that little is rotated out at a time."""
+_CRC = "crc32"
+_END = b'""}'
+_TAIL_BYTES = len(b'"00000000"}\n')
 _ID = re.compile(r"(\d+):(\d+)", re.ASCII)
 _Order = tuple[int, int]
 
@@ -106,10 +110,10 @@ class Journal:
             if lines:
                 try:
                     self._write(b"".join(lines))
-                    self._last = last
-                    self._rotate()
                 except OSError as e:
                     raise StoreError(f"journal {self._folder} not written: {e.strerror}") from e
+                self._last = last
+                self._rotate()
             return len(lines)
 
     def rows(self, after: str | None = None) -> Iterator[dict[str, Any]]:
@@ -150,7 +154,7 @@ class Journal:
             order = _order(row.get("id"))
             if order > last:
                 try:
-                    lines.append(json.dumps(dict(row), separators=(",", ":")).encode() + b"\n")
+                    lines.append(_line(row))
                 except (TypeError, ValueError) as e:
                     raise DataError(f"row {row['id']} cannot be written as JSON: {e}") from e
                 last = order
@@ -185,11 +189,15 @@ class Journal:
     def _rotate(self) -> None:
         while self.bytes_held > self._quota_bytes and len(self._files) > 1:
             oldest = self._files[0]
-            rows = oldest.path.read_bytes().count(b"\n") if oldest.path.exists() else 0
-            rotated = (self._rotated[0] + rows, oldest.number)
-            self._mark.save(rotated, sync=True)
-            self._rotated = rotated
-            oldest.path.unlink(missing_ok=True)
+            try:
+                rows = oldest.path.read_bytes().count(b"\n") if oldest.path.exists() else 0
+                rotated = (self._rotated[0] + rows, oldest.number)
+                self._mark.save(rotated, sync=True)
+                self._rotated = rotated
+                oldest.path.unlink(missing_ok=True)
+            except OSError as e:  # the rows are written; the next append tries again
+                logger.warning("%s cannot be rotated out: %s", oldest.path, e.strerror)
+                return
             del self._files[0]
 
 
@@ -231,14 +239,22 @@ def _rows_of(path: Path) -> Iterator[dict[str, Any]]:
         logger.warning("%s: %d rows are damaged and left out", path, damaged)
 
 
+def _line(row: Mapping[str, Any]) -> bytes:
+    """JSON whose last key is the checksum of what stands before it.
+
+    Without it a flipped bit could make an id larger, and newer rows would pass for known ones.
+    """
+    body = json.dumps({**row, _CRC: ""}, separators=(",", ":")).encode()[: -len(_END)]
+    return body + b'"%08x"}\n' % zlib.crc32(body)
+
+
 def _row(line: bytes) -> dict[str, Any] | None:
-    try:
-        row = json.loads(line)
-    except (ValueError, RecursionError):
+    body, crc = line[:-_TAIL_BYTES], line[-_TAIL_BYTES:]
+    if crc != b'"%08x"}\n' % zlib.crc32(body):
         return None
-    if line.endswith(b"\n") and isinstance(row, dict) and _ID.fullmatch(str(row.get("id"))):
-        return row
-    return None
+    row: dict[str, Any] = json.loads(line)
+    del row[_CRC]
+    return row
 
 
 def _order(row_id: object) -> _Order:
