@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,75 +14,25 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
+from connectors.store import duckdb_reading as reading
+from connectors.store.duckdb_layout import HOT, drop_before, prepare, seal
 from connectors.store.frontier import Frontier, FrontierHistorian, in_order
 from twin.errors import StoreError
 from twin.plant.signals import SignalId
+from twin.telemetry.downsample import Downsampled, span_us
 from twin.telemetry.samples import Quality, SampleBatch, to_us
 
 __all__ = ["DuckdbHistorian"]
 
-_SCHEMA_VERSION = 1
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS signals (signal_id INTEGER NOT NULL, name VARCHAR NOT NULL);
-CREATE TABLE IF NOT EXISTS samples (
-    signal_id INTEGER NOT NULL,
-    measured_us BIGINT NOT NULL,
-    available_us BIGINT NOT NULL,
-    value DOUBLE,
-    text VARCHAR,
-    quality TINYINT NOT NULL
-);
-CREATE VIEW IF NOT EXISTS telemetry AS
-    SELECT name AS signal, value, text, make_timestamp(measured_us) AS measured_at,
-           make_timestamp(available_us) AS available_at, quality
-    FROM samples JOIN signals USING (signal_id);
-"""
-# A NaN is stored as NULL, so that a person's own avg(value) is a number.
-_INSERT_NUMBERS = """
-INSERT INTO samples
-SELECT signal_id, measured_us, available_us, if(isnan(value), NULL, value), NULL, quality
-FROM incoming
-"""
-_INSERT_TEXTS = """
-INSERT INTO samples
-SELECT signal_id, measured_us, available_us, if(isnan(value), NULL, value), text, quality
-FROM incoming
-"""
-_STORED = """
-SELECT row FROM asked
-SEMI JOIN (SELECT signal_id, measured_us FROM samples WHERE measured_us BETWEEN ? AND ?)
-USING (signal_id, measured_us)
-"""
-_ROWS = """
-SELECT signal_id, measured_us, available_us, value, quality, text IS NOT NULL AS has_text
-FROM samples
-WHERE signal_id IN (SELECT unnest($ids))
-  AND measured_us >= $start AND measured_us < $end AND available_us <= $as_of AND quality <= $worst
-"""
-_TEXTS = """
-SELECT text
-FROM samples
-WHERE text IS NOT NULL AND signal_id IN (SELECT unnest($ids))
-  AND measured_us >= $start AND measured_us < $end AND available_us <= $as_of AND quality <= $worst
-ORDER BY list_position($ids, signal_id), measured_us
-"""
-_FORGET = """
-DELETE FROM samples
-USING (SELECT signal_id, max(measured_us) AS newest_us FROM samples GROUP BY signal_id) AS newest
-WHERE samples.signal_id = newest.signal_id
-  AND samples.measured_us < least(newest.newest_us, ?)
-"""
-_LATEST = """
-SELECT signal_id, measured_us, available_us, value, quality, text
-FROM samples JOIN (
-    SELECT signal_id, max(measured_us) AS measured_us
-    FROM samples
-    WHERE signal_id IN (SELECT unnest(?)) AND available_us <= ?
-    GROUP BY signal_id
-) USING (signal_id, measured_us)
-"""
-_FOREVER_US = np.iinfo(np.int64).max
+_MEMORY = "400MB"
+_LOG_SIZE = "256MB"
+"""What DuckDB may keep in its log: room for the hot part, which is so never written twice."""
+_FULL = 1_000_000
+"""Rows of the hot part that are worth sorting."""
+_OVERFULL = 2 * _FULL
+"""Rows at which the hot part is sorted though nobody has called ``tend``."""
+_REST = timedelta(hours=1)
+"""Age at which the hot part is sorted however small."""
 
 _owned: set[Path] = set()
 """Files open in this process: DuckDB would hand a second opener the same database."""
@@ -94,7 +44,7 @@ class DuckdbHistorian(FrontierHistorian):
 
     One process owns the file, and opens it once; its threads may append and read at the same
     time, and a read sees whole batches only. A batch is one transaction: what ``append``
-    returned for survives a killed process.
+    returned for survives a killed process. The owner calls ``tend`` about every minute.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -106,31 +56,59 @@ class DuckdbHistorian(FrontierHistorian):
         0
     """
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Path | str, *, keep: timedelta | None = None) -> None:
         """Open the file; make it, and its folder, where there is none.
+
+        Args:
+            path: Of the file.
+            keep: How long samples stay, by measured_at, before ``tend`` drops them; None for
+                ever.
 
         Raises:
             StoreError: Somebody else has it open, it cannot be written, it is damaged, or a
                 newer linetwin wrote it.
         """
-        self._path = Path(path)
+        self._path, self._keep = Path(path), keep
         self._writing = threading.Lock()
+        self._tending = threading.Lock()
+        """Taken before ``_writing``: one sealing or dropping at a time, while rows arrive."""
         self._ids: dict[SignalId, int] = {}
+        self._numbers: tuple[tuple[SignalId, ...], NDArray[np.int32]] | None = None
+        self._active = 0
+        self._hot_rows = [0, 0]
+        self._hot_since: datetime | None = None
         self._closed = False
         with _owned_lock, self._errors("cannot be opened"):
             self._key = self._path.resolve()
             if self._key in _owned:
                 raise StoreError(f"{self._path}: already open in this process")
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._root = duckdb.connect(self._path)
+            limits = {"memory_limit": _MEMORY, "checkpoint_threshold": _LOG_SIZE}
+            self._root = duckdb.connect(self._path, config=limits)
             _owned.add(self._key)
         try:
-            with self._errors("cannot be opened"):
-                self._prepare()
+            with self._errors("cannot be opened"), self._cursor() as cursor:
+                prepare(cursor, self._path)
             self._open_frontier()
         except BaseException:
             self.close()
             raise
+
+    def append(self, batch: SampleBatch) -> int:
+        """Store samples; return how many were new.
+
+        Raises:
+            StoreError: Nothing of the batch was stored; it may be tried again.
+        """
+        stored = super().append(batch)
+        if self._hot_rows[self._active] >= _OVERFULL and self._tending.acquire(blocking=False):
+            try:
+                self._seal()
+            except StoreError:
+                pass  # the batch is stored; the next tend says what is wrong
+            finally:
+                self._tending.release()
+        return stored
 
     def read(
         self,
@@ -147,22 +125,53 @@ class DuckdbHistorian(FrontierHistorian):
             StoreError: The file cannot be read.
         """
         known = self._known(signals)
-        window = {
-            "ids": list(known.values()),
-            "start": to_us(start),
-            "end": to_us(end),
-            "as_of": _FOREVER_US if as_of is None else to_us(as_of),
-            "worst": int(worst),
-        }
+        window = _window(known, signals, start, end, as_of, worst)
         with self._errors("cannot be read"), self._cursor() as cursor:
-            cursor.execute("BEGIN")  # both queries see the same rows
-            rows = cursor.execute(_ROWS, window).fetchnumpy()
-            texts = cursor.execute(_TEXTS, window).fetchnumpy()["text"]
-            cursor.execute("COMMIT")
+            rows, texts = reading.rows(cursor, window)
+        known = known if signals is not None else self._known(None)  # some may be new
+        nothing = np.full(len(rows["signal_id"]), None, np.object_)
+        if texts is None:
+            return in_order(_batch(known, rows, nothing))
         batch = in_order(_batch(known, rows, np.asarray(rows["has_text"], np.object_)))
-        text = np.full(len(batch), None, np.object_)
-        text[batch.text.astype(np.bool_)] = texts
+        text = nothing
+        text[batch.text.astype(np.bool_)] = _in_same_order(known, texts)
         return replace(batch, text=text)
+
+    def downsample(
+        self,
+        signals: Sequence[SignalId] | None,
+        start: datetime,
+        end: datetime,
+        *,
+        bucket_s: float,
+        as_of: datetime | None = None,
+    ) -> Downsampled:
+        """What buckets of one length hold; see ``twin.telemetry.Historian.downsample``.
+
+        Raises:
+            DataError: The bucket is shorter than a microsecond.
+            StoreError: The file cannot be read.
+        """
+        span = span_us(bucket_s)
+        known = self._known(signals)
+        window = _window(known, signals, start, end, as_of, Quality.UNCERTAIN)
+        with self._errors("cannot be read"), self._cursor() as cursor:
+            found = reading.buckets(cursor, window, span)
+        known = known if signals is not None else self._known(None)  # some may be new
+        code = _codes(known)[np.asarray(found["signal_id"], np.int32)]
+        order = np.lexsort((found["bucket_us"], code))
+        columns = {
+            name: np.ma.getdata(found[column])[order]
+            for name, column in (
+                ("bucket_us", "bucket_us"),
+                ("count", "numbers"),
+                ("mean", "mean"),
+                ("minimum", "low"),
+                ("maximum", "high"),
+                ("last", "last"),
+            )
+        }
+        return Downsampled(signals=tuple(known), code=code[order], **columns)
 
     def forget(self, before: datetime) -> int:
         """Drop samples measured before an instant, but never the newest of a signal.
@@ -170,8 +179,31 @@ class DuckdbHistorian(FrontierHistorian):
         Raises:
             StoreError: Nothing was dropped.
         """
-        with self._writing, self._errors("nothing was dropped"), self._cursor() as cursor:
-            return _one_int(cursor, _FORGET, [to_us(before)])
+        with self._tending, self._errors("nothing was dropped"):
+            return self._forget(to_us(before))
+
+    def tend(self, now: datetime) -> None:
+        """Keep the file in order: sort what has arrived, drop what is older than its keep.
+
+        Call it about every minute. It takes well under a second, more only when much is dropped
+        at once; other threads append and read meanwhile. It may be killed at any instant.
+
+        Args:
+            now: Aware.
+
+        Raises:
+            StoreError: Not everything was done; the rows are as they were, the next call tries
+                again.
+        """
+        with self._tending:
+            with self._errors("not tended"):
+                if self._keep is not None:
+                    self._forget(to_us(now - self._keep))
+            if self._hot_since is None and any(self._hot_rows):
+                self._hot_since = now
+            rested = self._hot_since is not None and now - self._hot_since >= _REST
+            if rested or max(self._hot_rows) >= _FULL or self._hot_rows[1 - self._active]:
+                self._seal()
 
     def count(self) -> int:
         """Number of samples stored.
@@ -180,11 +212,11 @@ class DuckdbHistorian(FrontierHistorian):
             StoreError: The file cannot be read.
         """
         with self._errors("cannot be read"), self._cursor() as cursor:
-            return _one_int(cursor, "SELECT count(*) FROM samples")
+            return reading.count(cursor)
 
     def close(self) -> None:
         """Write everything into the one file and give it back; a second call does nothing."""
-        with self._writing:
+        with self._tending, self._writing:
             if self._closed:
                 return
             self._closed = True
@@ -192,70 +224,110 @@ class DuckdbHistorian(FrontierHistorian):
             with _owned_lock:
                 _owned.discard(self._key)
 
-    def _prepare(self) -> None:
+    def _seal(self) -> None:
+        """Sort one half of the hot part; the other half takes what arrives meanwhile."""
+        with self._errors("not sorted"), self._cursor() as cursor:
+            with self._writing:
+                if not self._certain:
+                    self._frontier, self._certain = self._load_frontier(), True
+                if not self._hot_rows[1 - self._active]:  # else an earlier try did not end
+                    self._active = 1 - self._active
+                    self._hot_since = None
+                newest, _ = self._frontier.latest(None, None)
+                ids = np.array([self._ids[name] for name in newest.signals], np.int32)
+            seal(cursor, HOT[1 - self._active], _columns(newest, ids))
+            self._hot_rows[1 - self._active] = 0
+            self._checkpoint(cursor)
+
+    def _forget(self, before_us: int) -> int:
         with self._cursor() as cursor:
-            cursor.execute("BEGIN")
-            cursor.execute(_SCHEMA)
-            version = _one_int(cursor, "SELECT coalesce(max(version), 0) FROM schema_version")
-            if version > _SCHEMA_VERSION:
-                raise StoreError(
-                    f"{self._path}: schema {version} was written by a newer linetwin, this one "
-                    f"knows {_SCHEMA_VERSION}; upgrade linetwin"
-                )
-            if version == 0:
-                cursor.execute("INSERT INTO schema_version VALUES (?)", [_SCHEMA_VERSION])
-            cursor.execute("COMMIT")
+            dropped = drop_before(cursor, before_us)
+            if dropped:
+                self._checkpoint(cursor)
+        return dropped
+
+    def _checkpoint(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        """Empty the log into the file and give back room that dropped rows took."""
+        with self._writing:
+            try:
+                cursor.execute("CHECKPOINT")
+            except duckdb.TransactionException:
+                return  # somebody reads; the log is emptied another time
 
     def _load_frontier(self) -> Frontier:
         with self._cursor() as cursor:
             rows = cursor.execute("SELECT name, signal_id FROM signals").fetchall()
+            newest = reading.newest_hot(cursor)
+            for i, table in enumerate(HOT):
+                found = cursor.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608
+                self._hot_rows[i] = found[0] if found else 0
         self._ids = {SignalId(name): number for name, number in rows}
-        return Frontier(self._latest(self._ids, _FOREVER_US))
+        return Frontier(_batch(self._ids, newest, _texts(newest["text"])))
 
     def _newest_by(self, signals: Sequence[SignalId], as_of_us: int) -> SampleBatch:
-        return self._latest(self._known(signals), as_of_us)
-
-    def _latest(self, known: dict[SignalId, int], as_of_us: int) -> SampleBatch:
+        known = self._known(signals)
         with self._cursor() as cursor:
-            rows = cursor.execute(_LATEST, [list(known.values()), as_of_us]).fetchnumpy()
-        column: Any = rows["text"]
-        text = np.ma.getdata(column).astype(np.object_)
-        text[np.ma.getmaskarray(column)] = None
-        return _batch(known, rows, text)
+            found = list(reading.newest_of(cursor, list(known.values()), as_of_us))
+        return SampleBatch.concat([_batch(known, rows, _texts(rows["text"])) for rows in found])
 
     def _is_stored(self, batch: SampleBatch) -> NDArray[np.bool_]:
-        ids = np.array([self._ids.get(name, -1) for name in batch.signals], np.int32)
-        asked = {
-            "row": np.arange(len(batch)),
-            "signal_id": ids[batch.code],
-            "measured_us": batch.measured_us,
-        }
-        window = [int(batch.measured_us.min()), int(batch.measured_us.max())]
         with self._cursor() as cursor:
-            cursor.register("asked", asked)
-            rows = cursor.execute(_STORED, window).fetchnumpy()["row"]
-        stored = np.zeros(len(batch), np.bool_)
-        stored[rows] = True
-        return stored
+            return reading.stored(
+                cursor, self._numbers_of(batch.signals)[batch.code], batch.measured_us
+            )
 
     def _write(self, batch: SampleBatch) -> None:
-        used = [batch.signals[code] for code in np.unique(batch.code)]
-        added = [name for name in used if name not in self._ids]
+        numbers = self._numbers_of(batch.signals)
+        added: list[SignalId] = []
+        if (numbers < 0).any():
+            used = [batch.signals[code] for code in np.unique(batch.code).tolist()]
+            added = [name for name in used if name not in self._ids]
         ids = self._ids | {name: len(self._ids) + i for i, name in enumerate(added)}
-        column = np.array([ids.get(name, -1) for name in batch.signals], np.int32)
-        has_text = np.array([text is not None for text in batch.text.tolist()], np.bool_)
+        if added:
+            numbers = np.array([ids.get(name, -1) for name in batch.signals], np.int32)
+        has_text = _has_text(batch)
         with self._cursor() as cursor:
             cursor.execute("BEGIN")
             if added:
-                pairs = [[ids[name], name] for name in added]
-                cursor.executemany("INSERT INTO signals VALUES (?, ?)", pairs)
-            for statement, rows in ((_INSERT_NUMBERS, ~has_text), (_INSERT_TEXTS, has_text)):
-                if rows.any():
-                    cursor.register("incoming", _columns(batch.take(rows), column))
-                    cursor.execute(statement)
-                    cursor.unregister("incoming")
+                pairs = {"signal_id": [ids[n] for n in added], "name": list(added)}
+                cursor.execute(
+                    "INSERT INTO signals SELECT unnest($signal_id), unnest($name)", pairs
+                )
+            if not has_text.any():
+                self._insert(cursor, batch, numbers, "NULL")
+            else:
+                self._insert(cursor, batch.take(~has_text), numbers, "NULL")
+                self._insert(cursor, batch.take(has_text), numbers, "text")
+            self._ids = ids  # first: whoever reads the rows finds the names
             cursor.execute("COMMIT")
-        self._ids = ids
+        self._hot_rows[self._active] += len(batch)
+
+    def _insert(
+        self,
+        cursor: duckdb.DuckDBPyConnection,
+        batch: SampleBatch,
+        numbers: NDArray[np.int32],
+        text: str,
+    ) -> None:
+        if not len(batch):
+            return
+        columns = _columns(batch, numbers[batch.code])
+        if text == "NULL":
+            del columns["text"]
+        cursor.register("incoming", columns)
+        # A NaN is stored as NULL, so that a person's own avg(value) is a number.
+        cursor.execute(
+            f"INSERT INTO {HOT[self._active]} SELECT signal_id, measured_us, available_us, "  # noqa: S608
+            f"if(isnan(value), NULL, value), {text}, quality FROM incoming"
+        )
+        cursor.unregister("incoming")
+
+    def _numbers_of(self, names: tuple[SignalId, ...]) -> NDArray[np.int32]:
+        """The number of each name; -1 where nothing of it is stored."""
+        if self._numbers is None or self._numbers[0] is not names or (self._numbers[1] < 0).any():
+            numbers = np.array([self._ids.get(name, -1) for name in names], np.int32)
+            self._numbers = (names, numbers)  # sources repeat their names
+        return self._numbers[1]
 
     def _known(self, signals: Sequence[SignalId] | None) -> dict[SignalId, int]:
         """The numbers of these signals, by name."""
@@ -285,9 +357,26 @@ class DuckdbHistorian(FrontierHistorian):
             raise StoreError(f"{self._path}: {what}: {line}") from e
 
 
+def _window(
+    known: dict[SignalId, int],
+    signals: Sequence[SignalId] | None,
+    start: datetime,
+    end: datetime,
+    as_of: datetime | None,
+    worst: Quality,
+) -> reading.Window:
+    return reading.Window(
+        ids=None if signals is None else sorted(known.values()),
+        start_us=to_us(start),
+        end_us=to_us(end),
+        as_of_us=None if as_of is None else to_us(as_of),
+        worst=int(worst),
+    )
+
+
 def _columns(batch: SampleBatch, ids: NDArray[np.int32]) -> dict[str, NDArray[Any]]:
     return {
-        "signal_id": ids[batch.code],
+        "signal_id": ids,
         "measured_us": np.ascontiguousarray(batch.measured_us, np.int64),
         "available_us": np.ascontiguousarray(batch.available_us, np.int64),
         "value": np.ascontiguousarray(batch.value, np.float64),
@@ -296,14 +385,26 @@ def _columns(batch: SampleBatch, ids: NDArray[np.int32]) -> dict[str, NDArray[An
     }
 
 
-def _batch(
-    known: dict[SignalId, int], rows: dict[str, Any], text: NDArray[np.object_]
-) -> SampleBatch:
+def _has_text(batch: SampleBatch) -> NDArray[np.bool_]:
+    """Which rows are texts; only where there is no number there may be one."""
+    has_text = np.zeros(len(batch), np.bool_)
+    empty = np.flatnonzero(np.isnan(batch.value))
+    has_text[empty] = [text is not None for text in batch.text[empty].tolist()]
+    return has_text
+
+
+def _codes(known: dict[SignalId, int]) -> NDArray[np.int32]:
     code = np.zeros(max(known.values(), default=0) + 1, np.int32)
     code[list(known.values())] = np.arange(len(known))
+    return code
+
+
+def _batch(
+    known: dict[SignalId, int], rows: reading.Columns, text: NDArray[np.object_]
+) -> SampleBatch:
     return SampleBatch(
         signals=tuple(known),
-        code=code[np.asarray(rows["signal_id"], np.int32)],
+        code=_codes(known)[np.asarray(rows["signal_id"], np.int32)],
         value=np.asarray(np.ma.filled(rows["value"], np.nan), np.float64),
         text=text,
         measured_us=np.asarray(rows["measured_us"], np.int64),
@@ -312,6 +413,14 @@ def _batch(
     )
 
 
-def _one_int(cursor: duckdb.DuckDBPyConnection, query: str, given: Sequence[int] = ()) -> int:
-    row = cursor.execute(query, given).fetchone()
-    return int(row[0]) if row else 0
+def _texts(column: Any) -> NDArray[np.object_]:
+    text = np.ma.getdata(column).astype(np.object_)
+    text[np.ma.getmaskarray(column)] = None
+    return text
+
+
+def _in_same_order(known: dict[SignalId, int], texts: reading.Columns) -> NDArray[np.object_]:
+    """The texts by signal name, then measured_at."""
+    code = _codes(known)[np.asarray(texts["signal_id"], np.int32)]
+    order = np.lexsort((np.asarray(texts["measured_us"]), code))
+    return np.asarray(_texts(texts["text"])[order], np.object_)

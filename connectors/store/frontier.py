@@ -11,6 +11,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
@@ -23,6 +24,7 @@ from twin.telemetry.samples import Quality, SampleBatch, to_us
 __all__ = ["Frontier", "FrontierHistorian", "in_order", "unseen"]
 
 _NEVER = np.iinfo(np.int64).min
+_LARGEST = 1 << 62
 
 
 class Frontier:
@@ -33,35 +35,86 @@ class Frontier:
 
     def __init__(self, newest: SampleBatch) -> None:
         """Start from what a store holds: at most one row of each signal."""
-        self._newest = newest
-        self._reach = dict(zip(_names(newest), newest.measured_us.tolist(), strict=True))
+        self._asking = threading.Lock()
+        self._place = {name: i for i, name in enumerate(_names(newest))}
+        self._newest = replace(
+            newest.take(np.arange(len(newest))),  # own columns: they are written in place
+            signals=tuple(self._place),
+            code=np.arange(len(newest), dtype=np.int32),
+        )
+        self._cached: tuple[tuple[SignalId, ...], int, NDArray[np.int32]] | None = None
 
     def is_beyond(self, batch: SampleBatch) -> NDArray[np.bool_]:
         """Which rows were measured after everything stored of their signal. Shape (n,)"""
-        reach = np.array([self._reach.get(name, _NEVER) for name in batch.signals], np.int64)
+        places = self._places(batch.signals)
+        reach = np.append(self._newest.measured_us, _NEVER)[places]  # -1 is the appended one
         return np.asarray(batch.measured_us > reach[batch.code], np.bool_)
 
     def advance(self, stored: SampleBatch) -> None:
         """Take note of rows that the store has just taken."""
-        both = in_order(SampleBatch.concat([self._newest, stored]))
-        newest = both.take(_last_of_each(both.code))
-        self._reach = dict(zip(_names(newest), newest.measured_us.tolist(), strict=True))
-        self._newest = newest
+        if not len(stored):
+            return
+        self._make_room(stored)
+        place = self._places(stored.signals)[stored.code]
+        newest = self._newest
+        row = np.arange(len(stored))
+        if (stored.measured_us[1:] < stored.measured_us[:-1]).any():
+            row = np.argsort(stored.measured_us, kind="stable")
+        last = np.full(len(newest), -1, np.intp)
+        last[place[row]] = row  # the last assignment to a place stays
+        to = np.flatnonzero(last >= 0)
+        to = to[stored.measured_us[last[to]] >= newest.measured_us[to]]
+        of = last[to]
+        with self._asking:
+            for name in ("value", "text", "measured_us", "available_us", "quality"):
+                getattr(newest, name)[to] = getattr(stored, name)[of]
 
     def latest(
         self, signals: Sequence[SignalId] | None, as_of: datetime | None
     ) -> tuple[SampleBatch, tuple[SignalId, ...]]:
         """The newest rows that were available, and the signals whose newest row was not yet."""
-        newest = self._newest
-        names = _names(newest)
-        wanted = np.ones(len(newest), np.bool_)
-        if signals is not None:
-            asked = set(signals)
-            wanted = np.array([name in asked for name in names], np.bool_)
+        with self._asking:
+            newest = self._newest
+            if signals is None:
+                newest = newest.take(np.arange(len(newest)))
+            else:
+                asked = [self._place[s] for s in dict.fromkeys(signals) if s in self._place]
+                newest = newest.take(np.array(asked, np.intp))
         if as_of is None:
-            return newest.take(wanted), ()
-        late = wanted & (newest.available_us > to_us(as_of))
-        return newest.take(wanted & ~late), tuple(names[i] for i in np.flatnonzero(late))
+            return newest, ()
+        late = newest.available_us > to_us(as_of)
+        names = newest.signals
+        return newest.take(~late), tuple(names[c] for c in newest.code[late].tolist())
+
+    def _places(self, names: tuple[SignalId, ...]) -> NDArray[np.int32]:
+        """Where each name stands in the newest rows; -1 where nothing of it is stored."""
+        known, cached = len(self._place), self._cached
+        if cached is None or cached[0] is not names or cached[1] != known:
+            places = np.array([self._place.get(name, -1) for name in names], np.int32)
+            cached = self._cached = (names, known, places)  # sources repeat their names
+        return cached[2]
+
+    def _make_room(self, stored: SampleBatch) -> None:
+        places = self._places(stored.signals)
+        if (places >= 0).all():
+            return
+        unknown = np.flatnonzero((places < 0) & _used(stored))
+        names = list(dict.fromkeys(stored.signals[i] for i in unknown.tolist()))
+        if not names:
+            return
+        count, newest = len(names), self._newest
+        grown = SampleBatch(
+            signals=(*newest.signals, *names),
+            code=np.arange(len(newest) + count, dtype=np.int32),
+            value=np.append(newest.value, np.full(count, np.nan)),
+            text=np.append(newest.text, np.full(count, None, np.object_)),
+            measured_us=np.append(newest.measured_us, np.full(count, _NEVER)),
+            available_us=np.append(newest.available_us, np.full(count, _NEVER)),
+            quality=np.append(newest.quality, np.zeros(count, np.int8)),
+        )
+        with self._asking:
+            self._newest = grown
+            self._place = self._place | {n: len(newest) + i for i, n in enumerate(names)}
 
 
 def unseen(
@@ -88,12 +141,18 @@ def in_order(batch: SampleBatch) -> SampleBatch:
         return batch
     rank = np.empty(len(batch.signals), np.int32)
     rank[sorted(range(len(batch.signals)), key=batch.signals.__getitem__)] = np.arange(len(rank))
-    return batch.take(np.lexsort((batch.measured_us, rank[batch.code])))
+    place, at = rank[batch.code], batch.measured_us
+    same, later = place[1:] == place[:-1], at[1:] >= at[:-1]
+    if ((place[1:] > place[:-1]) | (same & later)).all():
+        return batch
+    return batch.take(np.lexsort((at, place)))
 
 
 def _first_of_each(batch: SampleBatch) -> SampleBatch:
     if len(set(batch.signals)) < len(batch.signals):
         batch = SampleBatch.concat([batch])  # one code for each name
+    if not _may_repeat(batch):
+        return batch
     order = np.lexsort((batch.measured_us, batch.code))  # stable: repeats stay in arrival order
     code, at = batch.code[order], batch.measured_us[order]
     repeated = order[1:][(code[1:] == code[:-1]) & (at[1:] == at[:-1])]
@@ -104,8 +163,22 @@ def _first_of_each(batch: SampleBatch) -> SampleBatch:
     return batch.take(first)
 
 
-def _last_of_each(code: NDArray[np.int32]) -> NDArray[np.bool_]:
-    return np.append(code[1:] != code[:-1], True) if len(code) else np.zeros(0, np.bool_)
+def _may_repeat(batch: SampleBatch) -> bool:
+    """False where a cheap look is enough to know that no row repeats another."""
+    at = batch.measured_us
+    if (at[1:] > at[:-1]).all():
+        return False
+    first, many = int(at.min()), len(batch.signals)
+    if (int(at.max()) - first) * many >= _LARGEST:
+        return True
+    key = np.sort((at - first) * many + batch.code)  # many times faster than by two columns
+    return bool((key[1:] == key[:-1]).any())
+
+
+def _used(batch: SampleBatch) -> NDArray[np.bool_]:
+    used = np.zeros(len(batch.signals), np.bool_)
+    used[batch.code] = True
+    return used
 
 
 def _names(batch: SampleBatch) -> list[SignalId]:
