@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["NO_TIME", "Delivery", "Gap", "Letter", "Readings", "ReadingsBuilder", "Sink"]
+__all__ = ["NO_TIME", "Delivery", "Gap", "Later", "Letter", "Readings", "ReadingsBuilder", "Sink"]
 
 NO_TIME = int(np.iinfo(np.int64).min)
 """``measured_us`` of a reading whose device does not say when."""
@@ -55,10 +56,18 @@ class Readings:
         )
 
 
+class Later(Protocol):
+    """Readings that are made in one go when all of them are there."""
+
+    def __len__(self) -> int: ...
+
+    def build(self) -> Readings: ...
+
+
 class ReadingsBuilder:
     """Readings from single values, for protocols that say one at a time."""
 
-    __slots__ = ("_index", "_measured_us", "_quality", "_texts", "_value")
+    __slots__ = ("_index", "_later", "_measured_us", "_quality", "_texts", "_value")
 
     def __init__(self) -> None:
         self._index: list[int] = []
@@ -66,9 +75,10 @@ class ReadingsBuilder:
         self._texts: dict[int, str] = {}
         self._measured_us: list[int] = []
         self._quality: list[int] = []
+        self._later: list[Later] = []
 
     def __len__(self) -> int:
-        return len(self._index)
+        return len(self._index) + sum(map(len, self._later))
 
     def add(
         self, index: int, value: float | str | None, measured_us: int | None, quality: int
@@ -83,8 +93,17 @@ class ReadingsBuilder:
         self._measured_us.append(measured_us if in_range else NO_TIME)  # type: ignore[arg-type]
         self._quality.append(quality)
 
+    def add_later(self, part: Later) -> None:
+        """Whatever ``part`` holds when ``build`` is called stands behind the single rows."""
+        self._later.append(part)
+
     def build(self) -> Readings:
         """The rows so far."""
+        if self._later:
+            return Readings.concat([self._rows(), *(part.build() for part in self._later)])
+        return self._rows()
+
+    def _rows(self) -> Readings:
         text: NDArray[np.object_] | None = None
         if self._texts:
             text = np.full(len(self._index), None, np.object_)
