@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import tempfile
 from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from connectors.field.source import LiveSource
@@ -75,11 +77,13 @@ class Pauses:
 @contextlib.asynccontextmanager
 async def ingesting(plant: Plant, source: LiveSource, store: Store) -> AsyncIterator[Ingest]:
     """From this source to this store, an hour after `START`."""
+    folder = tempfile.TemporaryDirectory()
     ingest = Ingest(
         plant,
-        store,
+        {"memory": store},
         [source],
         FixedClock(START + timedelta(hours=1)),
+        Path(folder.name),
         on_batch=lambda _: store.grew.set(),
         batch_age_s=0.01,
         sleep=Pauses(),
@@ -90,6 +94,7 @@ async def ingesting(plant: Plant, source: LiveSource, store: Store) -> AsyncIter
     finally:
         await ingest.stop()
         await running
+        folder.cleanup()
 
 
 def free_port() -> int:

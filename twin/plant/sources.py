@@ -124,8 +124,10 @@ class Source(Frozen):
     def _fit(self) -> Self:
         used = {"mqtt"} if self.kind is SourceKind.MQTT_JSON else {"mqtt", "sparkplug"}
         used = {"opcua"} if self.kind is SourceKind.OPCUA else used
-        tables = {"opcua", "mqtt", "sparkplug"} & self.model_fields_set
-        if strange := sorted(tables - used):
+        tables = (OpcuaOptions(), MqttOptions(), SparkplugOptions())
+        named = zip(("opcua", "mqtt", "sparkplug"), tables, strict=True)
+        given = {name for name, usual in named if getattr(self, name) != usual}
+        if strange := sorted(given - used):
             raise ValueError(
                 f"a source of kind {self.kind} has no table {strange[0]}; "
                 f"it has {' and '.join(sorted(used))}"
