@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import threading
 import urllib.error
 import urllib.request
@@ -45,7 +46,7 @@ class Request:
                 return Reply(response.status, response.read())
         except urllib.error.HTTPError as e:
             return Reply(e.code, e.read())
-        except OSError:
+        except (OSError, http.client.HTTPException):
             return Reply(502, b"bad gateway")
 
 
