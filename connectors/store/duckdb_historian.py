@@ -1,5 +1,7 @@
 """The embedded historian: one DuckDB file, owned by one process."""
 
+# ruff: noqa: S608  only numbers and the names of our own tables stand in the SQL
+
 from __future__ import annotations
 
 import threading
@@ -15,6 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from connectors.store import duckdb_reading as reading
+from connectors.store.duckdb_columns import (
+    has_text,
+    texts_in_order,
+    texts_of,
+    to_batch,
+    to_columns,
+    to_downsampled,
+)
 from connectors.store.duckdb_layout import HOT, drop_before, prepare, seal
 from connectors.store.frontier import Frontier, FrontierHistorian, in_order
 from twin.errors import StoreError
@@ -27,10 +37,6 @@ __all__ = ["DuckdbHistorian"]
 _MEMORY = "400MB"
 _LOG_SIZE = "256MB"
 """What DuckDB may keep in its log: room for the hot part, which is so never written twice."""
-_FULL = 1_000_000
-"""Rows of the hot part that are worth sorting."""
-_OVERFULL = 2 * _FULL
-"""Rows at which the hot part is sorted though nobody has called ``tend``."""
 _REST = timedelta(hours=1)
 """Age at which the hot part is sorted however small."""
 
@@ -56,19 +62,23 @@ class DuckdbHistorian(FrontierHistorian):
         0
     """
 
-    def __init__(self, path: Path | str, *, keep: timedelta | None = None) -> None:
+    def __init__(
+        self, path: Path | str, *, keep: timedelta | None = None, hot_rows: int = 1_000_000
+    ) -> None:
         """Open the file; make it, and its folder, where there is none.
 
         Args:
             path: Of the file.
             keep: How long samples stay, by measured_at, before ``tend`` drops them; None for
                 ever.
+            hot_rows: How many rows in arrival order are worth sorting: ``tend`` does it then,
+                ``append`` itself at twice as many.
 
         Raises:
             StoreError: Somebody else has it open, it cannot be written, it is damaged, or a
                 newer linetwin wrote it.
         """
-        self._path, self._keep = Path(path), keep
+        self._path, self._keep, self._full = Path(path), keep, hot_rows
         self._writing = threading.Lock()
         self._tending = threading.Lock()
         """Taken before ``_writing``: one sealing or dropping at a time, while rows arrive."""
@@ -83,13 +93,15 @@ class DuckdbHistorian(FrontierHistorian):
             if self._key in _owned:
                 raise StoreError(f"{self._path}: already open in this process")
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            limits = {"memory_limit": _MEMORY, "checkpoint_threshold": _LOG_SIZE}
+            limits: dict[str, Any] = {"memory_limit": _MEMORY, "checkpoint_threshold": _LOG_SIZE}
             self._root = duckdb.connect(self._path, config=limits)
+            self._appender = self._root.cursor()
             _owned.add(self._key)
         try:
             with self._errors("cannot be opened"), self._cursor() as cursor:
                 prepare(cursor, self._path)
             self._open_frontier()
+            self._active = 1 if self._hot_rows[1] and not self._hot_rows[0] else 0
         except BaseException:
             self.close()
             raise
@@ -101,7 +113,7 @@ class DuckdbHistorian(FrontierHistorian):
             StoreError: Nothing of the batch was stored; it may be tried again.
         """
         stored = super().append(batch)
-        if self._hot_rows[self._active] >= _OVERFULL and self._tending.acquire(blocking=False):
+        if self._hot_rows[self._active] >= 2 * self._full and self._tending.acquire(blocking=False):
             try:
                 self._seal()
             except StoreError:
@@ -131,10 +143,10 @@ class DuckdbHistorian(FrontierHistorian):
         known = known if signals is not None else self._known(None)  # some may be new
         nothing = np.full(len(rows["signal_id"]), None, np.object_)
         if texts is None:
-            return in_order(_batch(known, rows, nothing))
-        batch = in_order(_batch(known, rows, np.asarray(rows["has_text"], np.object_)))
+            return in_order(to_batch(known, rows, nothing))
+        batch = in_order(to_batch(known, rows, np.asarray(rows["has_text"], np.object_)))
         text = nothing
-        text[batch.text.astype(np.bool_)] = _in_same_order(known, texts)
+        text[batch.text.astype(np.bool_)] = texts_in_order(known, texts)
         return replace(batch, text=text)
 
     def downsample(
@@ -158,20 +170,7 @@ class DuckdbHistorian(FrontierHistorian):
         with self._errors("cannot be read"), self._cursor() as cursor:
             found = reading.buckets(cursor, window, span)
         known = known if signals is not None else self._known(None)  # some may be new
-        code = _codes(known)[np.asarray(found["signal_id"], np.int32)]
-        order = np.lexsort((found["bucket_us"], code))
-        columns = {
-            name: np.ma.getdata(found[column])[order]
-            for name, column in (
-                ("bucket_us", "bucket_us"),
-                ("count", "numbers"),
-                ("mean", "mean"),
-                ("minimum", "low"),
-                ("maximum", "high"),
-                ("last", "last"),
-            )
-        }
-        return Downsampled(signals=tuple(known), code=code[order], **columns)
+        return to_downsampled(known, found)
 
     def forget(self, before: datetime) -> int:
         """Drop samples measured before an instant, but never the newest of a signal.
@@ -202,7 +201,7 @@ class DuckdbHistorian(FrontierHistorian):
             if self._hot_since is None and any(self._hot_rows):
                 self._hot_since = now
             rested = self._hot_since is not None and now - self._hot_since >= _REST
-            if rested or max(self._hot_rows) >= _FULL or self._hot_rows[1 - self._active]:
+            if rested or max(self._hot_rows) >= self._full or self._hot_rows[1 - self._active]:
                 self._seal()
 
     def count(self) -> int:
@@ -220,6 +219,7 @@ class DuckdbHistorian(FrontierHistorian):
             if self._closed:
                 return
             self._closed = True
+            self._appender.close()
             self._root.close()
             with _owned_lock:
                 _owned.discard(self._key)
@@ -235,7 +235,7 @@ class DuckdbHistorian(FrontierHistorian):
                     self._hot_since = None
                 newest, _ = self._frontier.latest(None, None)
                 ids = np.array([self._ids[name] for name in newest.signals], np.int32)
-            seal(cursor, HOT[1 - self._active], _columns(newest, ids))
+            seal(cursor, HOT[1 - self._active], to_columns(newest, ids))
             self._hot_rows[1 - self._active] = 0
             self._checkpoint(cursor)
 
@@ -259,16 +259,16 @@ class DuckdbHistorian(FrontierHistorian):
             rows = cursor.execute("SELECT name, signal_id FROM signals").fetchall()
             newest = reading.newest_hot(cursor)
             for i, table in enumerate(HOT):
-                found = cursor.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608
+                found = cursor.execute(f"SELECT count(*) FROM {table}").fetchone()
                 self._hot_rows[i] = found[0] if found else 0
-        self._ids = {SignalId(name): number for name, number in rows}
-        return Frontier(_batch(self._ids, newest, _texts(newest["text"])))
+        self._ids, self._numbers = {SignalId(name): number for name, number in rows}, None
+        return Frontier(to_batch(self._ids, newest, texts_of(newest["text"])))
 
     def _newest_by(self, signals: Sequence[SignalId], as_of_us: int) -> SampleBatch:
         known = self._known(signals)
         with self._cursor() as cursor:
             found = list(reading.newest_of(cursor, list(known.values()), as_of_us))
-        return SampleBatch.concat([_batch(known, rows, _texts(rows["text"])) for rows in found])
+        return SampleBatch.concat([to_batch(known, rows, texts_of(rows["text"])) for rows in found])
 
     def _is_stored(self, batch: SampleBatch) -> NDArray[np.bool_]:
         with self._cursor() as cursor:
@@ -282,24 +282,24 @@ class DuckdbHistorian(FrontierHistorian):
         if (numbers < 0).any():
             used = [batch.signals[code] for code in np.unique(batch.code).tolist()]
             added = [name for name in used if name not in self._ids]
-        ids = self._ids | {name: len(self._ids) + i for i, name in enumerate(added)}
+        ids = self._ids
         if added:
+            ids = ids | {name: len(ids) + i for i, name in enumerate(added)}
             numbers = np.array([ids.get(name, -1) for name in batch.signals], np.int32)
-        has_text = _has_text(batch)
-        with self._cursor() as cursor:
-            cursor.execute("BEGIN")
+        is_text = has_text(batch)
+        parts = [batch]
+        if is_text.any():
+            parts = [part for part in (batch.take(~is_text), batch.take(is_text)) if len(part)]
+        self._ids = ids  # first: whoever reads the rows finds the names
+        with self._transaction(needed=bool(added) or len(parts) > 1) as cursor:
             if added:
                 pairs = {"signal_id": [ids[n] for n in added], "name": list(added)}
                 cursor.execute(
                     "INSERT INTO signals SELECT unnest($signal_id), unnest($name)", pairs
                 )
-            if not has_text.any():
-                self._insert(cursor, batch, numbers, "NULL")
-            else:
-                self._insert(cursor, batch.take(~has_text), numbers, "NULL")
-                self._insert(cursor, batch.take(has_text), numbers, "text")
-            self._ids = ids  # first: whoever reads the rows finds the names
-            cursor.execute("COMMIT")
+            for part in parts:
+                texts = is_text.any() and part is parts[-1]
+                self._insert(cursor, part, numbers, "text" if texts else "NULL")
         self._hot_rows[self._active] += len(batch)
 
     def _insert(
@@ -309,18 +309,29 @@ class DuckdbHistorian(FrontierHistorian):
         numbers: NDArray[np.int32],
         text: str,
     ) -> None:
-        if not len(batch):
-            return
-        columns = _columns(batch, numbers[batch.code])
+        incoming = to_columns(batch, numbers[batch.code])
         if text == "NULL":
-            del columns["text"]
-        cursor.register("incoming", columns)
-        # A NaN is stored as NULL, so that a person's own avg(value) is a number.
+            del incoming["text"]
+        # DuckDB finds ``incoming`` in this frame, which is cheaper than to register it. A NaN is
+        # stored as NULL, so that a person's own avg(value) is a number.
         cursor.execute(
-            f"INSERT INTO {HOT[self._active]} SELECT signal_id, measured_us, available_us, "  # noqa: S608
+            f"INSERT INTO {HOT[self._active]} SELECT signal_id, measured_us, available_us, "
             f"if(isnan(value), NULL, value), {text}, quality FROM incoming"
         )
-        cursor.unregister("incoming")
+
+    @contextmanager
+    def _transaction(self, needed: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+        """The one connection that appends; a single statement is a transaction by itself."""
+        try:
+            if needed:
+                self._appender.execute("BEGIN")
+            yield self._appender
+            if needed:
+                self._appender.execute("COMMIT")
+        except BaseException:
+            self._appender.close()  # undoes what is not committed
+            self._appender = self._root.cursor()
+            raise
 
     def _numbers_of(self, names: tuple[SignalId, ...]) -> NDArray[np.int32]:
         """The number of each name; -1 where nothing of it is stored."""
@@ -372,55 +383,3 @@ def _window(
         as_of_us=None if as_of is None else to_us(as_of),
         worst=int(worst),
     )
-
-
-def _columns(batch: SampleBatch, ids: NDArray[np.int32]) -> dict[str, NDArray[Any]]:
-    return {
-        "signal_id": ids,
-        "measured_us": np.ascontiguousarray(batch.measured_us, np.int64),
-        "available_us": np.ascontiguousarray(batch.available_us, np.int64),
-        "value": np.ascontiguousarray(batch.value, np.float64),
-        "text": batch.text,
-        "quality": np.ascontiguousarray(batch.quality, np.int8),
-    }
-
-
-def _has_text(batch: SampleBatch) -> NDArray[np.bool_]:
-    """Which rows are texts; only where there is no number there may be one."""
-    has_text = np.zeros(len(batch), np.bool_)
-    empty = np.flatnonzero(np.isnan(batch.value))
-    has_text[empty] = [text is not None for text in batch.text[empty].tolist()]
-    return has_text
-
-
-def _codes(known: dict[SignalId, int]) -> NDArray[np.int32]:
-    code = np.zeros(max(known.values(), default=0) + 1, np.int32)
-    code[list(known.values())] = np.arange(len(known))
-    return code
-
-
-def _batch(
-    known: dict[SignalId, int], rows: reading.Columns, text: NDArray[np.object_]
-) -> SampleBatch:
-    return SampleBatch(
-        signals=tuple(known),
-        code=_codes(known)[np.asarray(rows["signal_id"], np.int32)],
-        value=np.asarray(np.ma.filled(rows["value"], np.nan), np.float64),
-        text=text,
-        measured_us=np.asarray(rows["measured_us"], np.int64),
-        available_us=np.asarray(rows["available_us"], np.int64),
-        quality=np.asarray(rows["quality"], np.int8),
-    )
-
-
-def _texts(column: Any) -> NDArray[np.object_]:
-    text = np.ma.getdata(column).astype(np.object_)
-    text[np.ma.getmaskarray(column)] = None
-    return text
-
-
-def _in_same_order(known: dict[SignalId, int], texts: reading.Columns) -> NDArray[np.object_]:
-    """The texts by signal name, then measured_at."""
-    code = _codes(known)[np.asarray(texts["signal_id"], np.int32)]
-    order = np.lexsort((np.asarray(texts["measured_us"]), code))
-    return np.asarray(_texts(texts["text"])[order], np.object_)

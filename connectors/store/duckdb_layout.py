@@ -5,6 +5,8 @@
 ``newest`` spares a look through everything when the file is opened.
 """
 
+# ruff: noqa: S608  only numbers and the names of our own tables stand in the SQL
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -142,24 +144,23 @@ def drop_before(cursor: duckdb.DuckDBPyConnection, before_us: int) -> int:
     cursor.execute("BEGIN")
     tables = (*HOT, "sealed")
     everything = " UNION ALL ".join(
-        f"SELECT signal_id, measured_us FROM {table}"  # noqa: S608
-        for table in (*tables, "newest")
+        f"SELECT signal_id, measured_us FROM {table}" for table in (*tables, "newest")
     )
     cursor.execute(
-        "CREATE OR REPLACE TEMP TABLE kept AS SELECT signal_id, max(measured_us) AS measured_us "  # noqa: S608
+        "CREATE OR REPLACE TEMP TABLE kept AS SELECT signal_id, max(measured_us) AS measured_us "
         f"FROM ({everything}) GROUP BY signal_id HAVING max(measured_us) < {before_us}"
     )
     dropped = sum(
         _one(
             cursor,
-            f"DELETE FROM {table} WHERE measured_us < {before_us} "  # noqa: S608
+            f"DELETE FROM {table} WHERE measured_us < {before_us} "
             "AND (signal_id, measured_us) NOT IN (SELECT (signal_id, measured_us) FROM kept)",
         )
         for table in tables
     )
     if dropped:
         until = before_us // MINUTE_US * MINUTE_US + MINUTE_US
-        cursor.execute(f"DELETE FROM minutes WHERE minute_us < {until}")  # noqa: S608
+        cursor.execute(f"DELETE FROM minutes WHERE minute_us < {until}")
         left = f"(FROM sealed WHERE in_minutes AND measured_us < {until})"
         cursor.execute(f"INSERT INTO minutes {_by_minute(left, 'measured_us + lag_us')}")
     cursor.execute("DROP TABLE kept")
@@ -189,7 +190,7 @@ def _sort_in(cursor: duckdb.DuckDBPyConnection, rows: str) -> None:
 def _by_minute(rows: str, available: str) -> str:
     minute = floor_sql("measured_us", MINUTE_US)
     return (
-        f"SELECT signal_id, {minute} AS minute_us, count(*) AS numbers, sum(value) AS total, "  # noqa: S608
+        f"SELECT signal_id, {minute} AS minute_us, count(*) AS numbers, sum(value) AS total, "
         "min(value) AS low, max(value) AS high, arg_max(value, measured_us) AS last, "
         f"max(measured_us) AS last_us, max({available}) AS available_us "
         f"FROM {rows} WHERE value IS NOT NULL AND quality <= 1 GROUP BY ALL"

@@ -1,21 +1,22 @@
 """Questions to the DuckDB file; the answers come as numpy columns."""
 
+# ruff: noqa: S608  only numbers and the names of our own tables stand in the SQL
+
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
+from connectors.store.duckdb_columns import Columns
 from connectors.store.duckdb_layout import HOT, MINUTE_US, floor_sql
 from twin.telemetry.samples import Quality
 
-__all__ = ["Columns", "Window", "buckets", "count", "newest_hot", "newest_of", "rows", "stored"]
+__all__ = ["Window", "buckets", "count", "newest_hot", "newest_of", "rows", "stored"]
 
-Columns = dict[str, Any]
 _HOUR_US = 3_600_000_000
 _LOOK_BACK_US = (_HOUR_US, 24 * _HOUR_US, 30 * 24 * _HOUR_US, 1 << 62)
 _FEW = 64
@@ -61,13 +62,13 @@ def rows(cursor: duckdb.DuckDBPyConnection, window: Window) -> tuple[Columns, Co
     cursor.execute("BEGIN")
     everything = _everything(window)
     found = cursor.execute(
-        "SELECT signal_id, measured_us, available_us, value, quality, text IS NOT NULL AS has_text "  # noqa: S608
+        "SELECT signal_id, measured_us, available_us, value, quality, text IS NOT NULL AS has_text "
         f"FROM ({everything})"
     ).fetchnumpy()
     texts = None
     if np.asarray(found["has_text"]).any():
         texts = cursor.execute(
-            f"SELECT signal_id, measured_us, text FROM ({everything}) WHERE text IS NOT NULL"  # noqa: S608
+            f"SELECT signal_id, measured_us, text FROM ({everything}) WHERE text IS NOT NULL"
         ).fetchnumpy()
     cursor.execute("COMMIT")
     return found, texts
@@ -81,7 +82,7 @@ def buckets(cursor: duckdb.DuckDBPyConnection, window: Window, span_us: int) -> 
         inner = None
     parts = _rolled_up(window, inner, span_us) if inner else [_raw(_everything(window), span_us)]
     found: Columns = cursor.execute(
-        "SELECT signal_id, bucket_us, sum(numbers)::BIGINT AS numbers, "  # noqa: S608
+        "SELECT signal_id, bucket_us, sum(numbers)::BIGINT AS numbers, "
         "sum(total) / sum(numbers) AS mean, min(low) AS low, max(high) AS high, "
         f"arg_max(last, last_us) AS last FROM ({' UNION ALL '.join(parts)}) "
         "GROUP BY signal_id, bucket_us"
@@ -114,8 +115,7 @@ def newest_of(
 def newest_hot(cursor: duckdb.DuckDBPyConnection) -> Columns:
     """The newest row of each signal, out of the hot part and what was noted at the last sealing."""
     tables = " UNION ALL ".join(
-        f"SELECT {_ROW.format(available='available_us')} FROM {table}"  # noqa: S608
-        for table in (*HOT, "newest")
+        f"SELECT {_ROW.format(available='available_us')} FROM {table}" for table in (*HOT, "newest")
     )
     found: Columns = cursor.execute(_newest(tables)).fetchnumpy()
     return found
@@ -124,7 +124,7 @@ def newest_hot(cursor: duckdb.DuckDBPyConnection) -> Columns:
 def count(cursor: duckdb.DuckDBPyConnection) -> int:
     """Rows stored."""
     return sum(
-        int((cursor.execute(f"SELECT count(*) FROM {table}").fetchone() or [0])[0])  # noqa: S608
+        int((cursor.execute(f"SELECT count(*) FROM {table}").fetchone() or [0])[0])
         for table in (*HOT, "sealed")
     )
 
@@ -140,16 +140,17 @@ def stored(
         hour
     ).tolist():  # a window for each: a row six hours late opens none of six
         row = np.flatnonzero(hour == one)
-        asked = {"row": row, "signal_id": ids[row], "measured_us": measured_us[row]}
-        first, last = int(asked["measured_us"].min()), int(asked["measured_us"].max())
+        at = measured_us[row]
+        asked = {"row": row, "signal_id": ids[row], "measured_us": at}
+        first, last = int(at.min()), int(at.max())
         tables = " UNION ALL ".join(
-            f"SELECT signal_id, measured_us FROM {table} "  # noqa: S608
+            f"SELECT signal_id, measured_us FROM {table} "
             f"WHERE measured_us >= {first} AND measured_us <= {last}"
             for table in (*HOT, "sealed")
         )
         cursor.register("asked", asked)
         hits = cursor.execute(
-            f"SELECT row FROM asked SEMI JOIN ({tables}) USING (signal_id, measured_us)"  # noqa: S608
+            f"SELECT row FROM asked SEMI JOIN ({tables}) USING (signal_id, measured_us)"
         ).fetchnumpy()["row"]
         cursor.unregister("asked")
         found[hits] = True
@@ -159,7 +160,7 @@ def stored(
 
 def _everything(window: Window) -> str:
     hot = window.where("available_us")
-    parts = [f"SELECT {_ROW.format(available='available_us')} FROM {t} WHERE {hot}" for t in HOT]  # noqa: S608
+    parts = [f"SELECT {_ROW.format(available='available_us')} FROM {t} WHERE {hot}" for t in HOT]
     return " UNION ALL ".join([*parts, _sealed(window.where("measured_us + lag_us"))])
 
 
@@ -167,7 +168,7 @@ def _known_then(window: Window) -> str:
     """As ``_everything``; what was measured after ``as_of`` is read only where clocks ran ahead."""
     hot = window.where("available_us")
     sealed = window.where("measured_us + lag_us")
-    parts = [f"SELECT {_ROW.format(available='available_us')} FROM {t} WHERE {hot}" for t in HOT]  # noqa: S608
+    parts = [f"SELECT {_ROW.format(available='available_us')} FROM {t} WHERE {hot}" for t in HOT]
     then = f"measured_us <= {window.as_of_us}"
     ahead = f"measured_us > {window.as_of_us} AND lag_us < 0"
     sealed_parts = [_sealed(f"{sealed} AND {more}") for more in (then, ahead)]
@@ -176,12 +177,12 @@ def _known_then(window: Window) -> str:
 
 def _sealed(where: str) -> str:
     row = _ROW.format(available="measured_us + lag_us AS available_us")
-    return f"SELECT {row} FROM sealed WHERE {where}"  # noqa: S608
+    return f"SELECT {row} FROM sealed WHERE {where}"
 
 
 def _newest(tables: str) -> str:
     return (
-        f"WITH here AS MATERIALIZED ({tables}) SELECT DISTINCT here.* FROM here JOIN "  # noqa: S608
+        f"WITH here AS MATERIALIZED ({tables}) SELECT DISTINCT here.* FROM here JOIN "
         "(SELECT signal_id, max(measured_us) AS measured_us FROM here GROUP BY signal_id) "
         "USING (signal_id, measured_us)"
     )
@@ -210,7 +211,7 @@ def _rolled_up(window: Window, inner: Window, span_us: int) -> list[str]:
     row = _ROW.format(available="available_us")
     raw = " UNION ALL ".join(
         [
-            *(f"SELECT {row} FROM {table} WHERE {hot}" for table in HOT),  # noqa: S608
+            *(f"SELECT {row} FROM {table} WHERE {hot}" for table in HOT),
             _sealed(f"{sealed} AND NOT in_minutes"),
             _sealed(f"{sealed} AND in_minutes AND measured_us < {inner.start_us}"),
             _sealed(f"{sealed} AND in_minutes AND measured_us >= {inner.end_us}"),
@@ -225,7 +226,7 @@ def _rolled_up(window: Window, inner: Window, span_us: int) -> list[str]:
 
 def _raw(rows: str, span_us: int) -> str:
     return (
-        f"SELECT signal_id, {floor_sql('measured_us', span_us)} AS bucket_us, count(*) AS numbers, "  # noqa: S608
+        f"SELECT signal_id, {floor_sql('measured_us', span_us)} AS bucket_us, count(*) AS numbers, "
         "sum(value) AS total, min(value) AS low, max(value) AS high, "
         "arg_max(value, measured_us) AS last, max(measured_us) AS last_us "
         f"FROM ({rows}) WHERE value IS NOT NULL AND quality <= 1 GROUP BY ALL"

@@ -57,13 +57,13 @@ class Frontier:
         self._make_room(stored)
         place = self._places(stored.signals)[stored.code]
         newest = self._newest
-        row = np.arange(len(stored))
-        if (stored.measured_us[1:] < stored.measured_us[:-1]).any():
-            row = np.argsort(stored.measured_us, kind="stable")
-        last = np.full(len(newest), -1, np.intp)
-        last[place[row]] = row  # the last assignment to a place stays
+        at, last = stored.measured_us, np.full(len(newest), -1, np.intp)
+        last[place] = np.arange(len(stored))  # the last assignment to a place stays
+        if (at > at[last[place]]).any():
+            row = np.argsort(at, kind="stable")
+            last[place[row]] = row
         to = np.flatnonzero(last >= 0)
-        to = to[stored.measured_us[last[to]] >= newest.measured_us[to]]
+        to = to[at[last[to]] >= newest.measured_us[to]]
         of = last[to]
         with self._asking:
             for name in ("value", "text", "measured_us", "available_us", "quality"):
