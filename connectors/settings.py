@@ -35,6 +35,20 @@ class Settings(BaseSettings):
     historian_token_file: Path | None = Field(
         default=None, description="File that holds the InfluxDB token."
     )
+    historian_copies: tuple[str, ...] = Field(
+        default=(),
+        description="Further InfluxDB servers that get every sample, as JSON: "
+        '["http://host:8086?org=ORG&bucket=BUCKET&token_file=FILE"].',
+    )
+    keep_days: Annotated[float, Field(gt=0)] | None = Field(
+        default=None,
+        description="Telemetry that is older is deleted from DuckDB; empty keeps everything. "
+        "InfluxDB keeps what its bucket says.",
+    )
+    spool_gb: Annotated[float, Field(ge=0.01)] = Field(
+        default=4.0,
+        description="Samples that wait for a store may take so much disk (GiB); then sources are held back.",
+    )
     ledger_url: str = Field(
         default="",
         description="Ledger: empty for SQLite inside the data directory, or sqlite:///PATH.",
@@ -59,6 +73,14 @@ class Settings(BaseSettings):
     allowed_hosts: tuple[str, ...] = Field(
         default=("127.0.0.1", "localhost", "[::1]"),
         description="Host names that a browser may use for this server, as JSON.",
+    )
+    metrics_port: Annotated[int, Field(ge=0, le=65535)] | None = Field(
+        default=None,
+        description="Port on which `linetwin ingest` answers GET /metrics, at the address of LINETWIN_HOST; "
+        "empty for none. `linetwin serve` has /metrics on its own port.",
+    )
+    log: Literal["text", "json"] = Field(
+        default="text", description="Form of a line of the log on standard error."
     )
     workers: Annotated[int, Field(ge=1)] = Field(
         default=2, description="Processes that simulate and schedule; one more fits and forecasts."

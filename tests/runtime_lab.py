@@ -119,6 +119,7 @@ class Office:
             whatif=self.whatif,
             now=now,
             sources=list,
+            telemetry=dict,
             historian=lambda: self.historian,
             ledger=lambda: self.ledger,
             speed=60.0,

@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Coroutine, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -51,11 +52,19 @@ def serve_product(settings: Settings, *, wait: bool, in_json: bool) -> None:
         serve_runtime(runtime, settings, listener, in_json=in_json)
 
 
-def set_up_logging() -> None:
-    """Warnings of ours to standard error; libraries that tell the same with tracebacks are quiet."""
-    logging.basicConfig(
-        level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+def set_up_logging(form: str = "text") -> None:
+    """Warnings of ours to standard error; libraries that tell the same with tracebacks are quiet.
+
+    Args:
+        form: ``text``, or ``json`` for one object a line.
+    """
+    handler = logging.StreamHandler()
+    handler.setFormatter(
+        _JsonLines()
+        if form == "json"
+        else logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
     )
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     for name in _LOUD:
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
@@ -64,7 +73,7 @@ def serve_runtime(
     runtime: Runtime, settings: Settings, listener: socket.socket, *, in_json: bool
 ) -> None:
     """Serve page and API of a runtime on a socket until SIGINT or SIGTERM."""
-    set_up_logging()
+    set_up_logging(settings.log)
     app = create_app(runtime.desk, allowed_hosts=settings.allowed_hosts)
     config = uvicorn.Config(
         app, log_level="warning", timeout_graceful_shutdown=1, lifespan="off", ws="none"
@@ -116,6 +125,21 @@ def bound_socket(host: str, port: int) -> Iterator[socket.socket]:
                 "stop what uses it, or choose another with --port"
             ) from e
         yield listener
+
+
+class _JsonLines(logging.Formatter):
+    """One JSON object a line: at, level, logger, message, and what broke."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            line["error"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False)
 
 
 class _Server(uvicorn.Server):

@@ -186,6 +186,8 @@ class LiveSource(ABC):
 
     def _all_well(self) -> None:
         """Every wanted address is subscribed."""
+        if self._error is not None:
+            logger.warning('source "%s" is back', self.name)
         self._error = None
         self.subscribed.set()
 

@@ -84,6 +84,8 @@ class Ingest:
         """
         self._clock = clock
         self._check_clocks = check_clocks
+        self.quota_bytes = quota_bytes
+        """From here on the spool holds the sources back."""
         self.spool = Spool(folder / "spool", quota_bytes=quota_bytes)
         self.journals = {kind: Journal(folder / name) for kind, name in JOURNALS.items()}
         self._lanes: list[Lane] = []

@@ -7,6 +7,7 @@ import logging
 import re
 import threading
 import zlib
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ _LEAST_FILES = 8
 _CRC = "crc32"
 _END = b'""}'
 _TAIL_BYTES = len(b'"00000000"}\n')
+_LATEST = 100
 _ID = re.compile(r"(\d+):(\d+)", re.ASCII)
 _Order = tuple[int, int]
 
@@ -67,6 +69,8 @@ class Journal:
         self._files: list[_File] = []
         self._active: DurableFile | None = None
         self._last: _Order = (-1, -1)
+        self._count = 0
+        self._latest: deque[dict[str, Any]] = deque(maxlen=_LATEST)
         self._closed = False
         self._lock = own_folder(folder, "journal")
         try:
@@ -79,6 +83,17 @@ class Journal:
     def last_id(self) -> str | None:
         """Of the last row; None when there was none."""
         return None if self._last[0] < 0 else f"{self._last[0]}:{self._last[1]}"
+
+    @property
+    def count(self) -> int:
+        """Rows that are held."""
+        return self._count
+
+    @property
+    def latest(self) -> list[dict[str, Any]]:
+        """The newest rows, at most 100, oldest first; without reading the disk."""
+        with self._writing:
+            return list(self._latest)
 
     @property
     def bytes_held(self) -> int:
@@ -106,13 +121,16 @@ class Journal:
         with self._writing:
             if self._closed:
                 raise StoreError(f"journal {self._folder} is closed")
-            lines, last = self._lines(rows)
+            fresh, last = self._fresh(rows)
+            lines = [line for _, line in fresh]
             if lines:
                 try:
                     self._write(b"".join(lines))
                 except OSError as e:
                     raise StoreError(f"journal {self._folder} not written: {e.strerror}") from e
                 self._last = last
+                self._count += len(fresh)
+                self._latest.extend(row for row, _ in fresh)
                 self._rotate()
             return len(lines)
 
@@ -137,28 +155,33 @@ class Journal:
                 path.unlink()
             else:
                 self._files.append(_File(number, path, path.stat().st_size))
+        for file in self._files:
+            self._count += file.path.read_bytes().count(b"\n")
         for file in reversed(self._files):
-            last = max((_order(row["id"]) for row in _rows_of(file.path)), default=None)
-            if last is not None:
-                self._last = last
+            rows = list(_rows_of(file.path))
+            if rows:
+                self._last = max(_order(row["id"]) for row in rows)
+                self._latest.extend(rows)
                 break
         if self._files:
             newest = self._files[-1]
             newest.size = newest.path.read_bytes().rfind(b"\n") + 1
             self._active = DurableFile(newest.path, newest.size)
 
-    def _lines(self, rows: Sequence[Mapping[str, Any]]) -> tuple[list[bytes], _Order]:
-        lines: list[bytes] = []
+    def _fresh(
+        self, rows: Sequence[Mapping[str, Any]]
+    ) -> tuple[list[tuple[dict[str, Any], bytes]], _Order]:
+        fresh: list[tuple[dict[str, Any], bytes]] = []
         last = self._last
         for row in rows:
             order = _order(row.get("id"))
             if order > last:
                 try:
-                    lines.append(_line(row))
+                    fresh.append((dict(row), _line(row)))
                 except (TypeError, ValueError) as e:
                     raise DataError(f"row {row['id']} cannot be written as JSON: {e}") from e
                 last = order
-        return lines, last
+        return fresh, last
 
     def _write(self, data: bytes) -> None:
         if self._active is not None and (
@@ -194,6 +217,7 @@ class Journal:
                 rotated = (self._rotated[0] + rows, oldest.number)
                 self._mark.save(rotated, sync=True)
                 self._rotated = rotated
+                self._count -= rows
                 oldest.path.unlink(missing_ok=True)
             except OSError as e:  # the rows are written; the next append tries again
                 logger.warning("%s cannot be rotated out: %s", oldest.path, e.strerror)

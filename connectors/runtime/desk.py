@@ -40,6 +40,7 @@ class Desk:
         whatif: WhatIfJobs,
         now: Callable[[], datetime],
         sources: Callable[[], list[dict[str, Any]]],
+        telemetry: Callable[[], dict[str, Any]],
         historian: Callable[[], Historian],
         ledger: Callable[[], Ledger],
         speed: float,
@@ -52,6 +53,7 @@ class Desk:
         self._whatif = whatif
         self._now = now
         self._sources = sources
+        self._telemetry = telemetry
         self._historian = historian
         self._ledger = ledger
         self._speed = speed
@@ -75,6 +77,9 @@ class Desk:
         return documents.kpis_document(
             self._plant, line_kpis(self._plant, batch, start, end), start, end
         )
+
+    def telemetry(self) -> dict[str, Any]:
+        return self._telemetry()
 
     def signals(self) -> dict[str, Any]:
         return documents.signals_document(self._plant)

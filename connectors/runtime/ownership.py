@@ -10,7 +10,7 @@ from pathlib import Path
 
 from twin.errors import StoreError
 
-__all__ = ["data_directory", "owned"]
+__all__ = ["data_directory", "owned", "owner"]
 
 
 def data_directory(data: Path) -> None:
@@ -54,3 +54,17 @@ def owned(data: Path) -> Iterator[None]:
         lock.write(str(os.getpid()))
         lock.flush()
         yield
+
+
+def owner(data: Path) -> int | None:
+    """The process that owns a directory now; None when nobody does."""
+    try:
+        with (data / "owner.lock").open("r+") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except OSError:
+                said = lock.read().strip()
+                return int(said) if said.isdigit() else None
+    except OSError:
+        pass
+    return None

@@ -7,11 +7,10 @@ import logging
 import multiprocessing
 from collections.abc import Mapping
 from concurrent.futures import Executor
-from datetime import UTC, datetime
+from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import parse_qs, quote, urlsplit, urlunsplit
 
 from connectors.field.clock import WallClock
 from connectors.runtime.board import Board, Step
@@ -21,6 +20,8 @@ from connectors.runtime.line import LineView
 from connectors.runtime.ownership import data_directory
 from connectors.runtime.pool import Workers
 from connectors.runtime.records import alerts_by_id, last_calibration
+from connectors.runtime.report import StatusFile, source_document, telemetry_document
+from connectors.runtime.telemetry import make_ingest, open_copies, open_main_historian
 from connectors.runtime.whatif import WhatIfJobs
 from connectors.settings import Settings
 from twin.errors import NotReadyError, SourceError, StoreError
@@ -28,7 +29,7 @@ from twin.plant import Plant
 from twin.telemetry import from_us
 
 if TYPE_CHECKING:
-    from connectors.pipeline import Ingest, SourceStatus
+    from connectors.pipeline import Ingest
     from connectors.runtime.chain import Pace
     from connectors.store.ledger import Ledger
     from twin.telemetry import Historian
@@ -38,6 +39,7 @@ __all__ = ["Companion", "Runtime", "open_stores"]
 logger = logging.getLogger(__name__)
 
 _LINE_EVERY_S = 0.5
+_STATUS_EVERY_S = 1.0
 
 
 class Companion(Protocol):
@@ -95,6 +97,7 @@ class Runtime:
         self._historian: Historian | None = None
         self._ledger: Ledger | None = None
         self._ingest: Ingest | None = None
+        self._copies: dict[str, Historian] = {}
         self._quick = Workers(1)
         self._pool = Workers(settings.workers)
         self._line = LineView(plant)
@@ -110,6 +113,7 @@ class Runtime:
             whatif=self.whatif,
             now=self.now,
             sources=self.sources,
+            telemetry=self.telemetry,
             historian=self._open_historian,
             ledger=self._open_ledger,
             speed=speed,
@@ -128,7 +132,17 @@ class Runtime:
 
     def sources(self) -> list[dict[str, Any]]:
         """How every source is doing."""
-        return [] if self._ingest is None else [_source(s) for s in self._ingest.status()]
+        return [] if self._ingest is None else [source_document(s) for s in self._ingest.status()]
+
+    def telemetry(self) -> dict[str, Any]:
+        """Sources, stores, spool, and what was lost.
+
+        Raises:
+            NotReadyError: The stores are being opened.
+        """
+        if self._ingest is None:
+            raise NotReadyError("the telemetry store is being opened; ask again soon")
+        return telemetry_document(self._ingest)
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Open the stores, listen to the sources and keep the chain going until ``stopping``.
@@ -152,10 +166,17 @@ class Runtime:
             await self._companion.prepare(self._quick)
         self._historian, self._ledger = await asyncio.to_thread(open_stores, self._settings)
         await asyncio.to_thread(self._restore)
-        urls = dict(self._settings.source_urls)
-        if self._companion is not None:
-            urls |= await self._companion.source_urls()
-        self._ingest = self._make_ingest(urls)
+        urls = {} if self._companion is None else await self._companion.source_urls()
+        self._copies = await asyncio.to_thread(open_copies, self._settings)
+        self._ingest = make_ingest(
+            self._settings,
+            self._plant,
+            self._open_historian(),
+            self._copies,
+            _Arrival(self),
+            self._line.observe,
+            urls,
+        )
 
     def _restore(self) -> None:
         """What the stores already know: newest samples, last calibration, alerts."""
@@ -171,38 +192,6 @@ class Runtime:
             detail = f"calibration {calibrated.version} from the ledger"
             self.board.step("calibration", Step(state="done", at=calibrated.as_of, detail=detail))
 
-    def _make_ingest(self, urls: Mapping[str, str]) -> Ingest:
-        from connectors.field.source import Surroundings
-        from connectors.field.sources import live_sources
-        from connectors.pipeline.ingest import Ingest
-
-        settings = self._settings
-        around = Surroundings(folder=settings.plant.parent, data=settings.data)
-        found = {name: source.url for name, source in self._plant.sources.items()} | dict(urls)
-        urls = {name: self._with_user(url) for name, url in found.items()}
-        return Ingest(
-            self._plant,
-            {"telemetry": self._open_historian()},
-            live_sources(self._plant, urls, around),
-            clock=_Arrival(self),
-            folder=settings.data,
-            on_batch=self._line.observe,
-            check_clocks=settings.clock == "wall",
-        )
-
-    def _with_user(self, url: str) -> str:
-        """The URL of a broker with the user and password of the settings."""
-        user = self._settings.mqtt_user
-        try:
-            parts = urlsplit(url)
-        except ValueError:
-            return url  # whoever connects refuses it, and says why
-        if user is None or not parts.scheme.startswith("mqtt") or "@" in parts.netloc:
-            return url
-        file = self._settings.mqtt_password_file
-        password = f":{quote(_secret(file), safe='')}" if file else ""
-        return urlunsplit(parts._replace(netloc=f"{quote(user, safe='')}{password}@{parts.netloc}"))
-
     async def _live(self, stopping: asyncio.Event) -> None:
         assert self._ingest is not None  # noqa: S101  set by _start
         listening = asyncio.create_task(self._ingest.run())
@@ -210,6 +199,7 @@ class Runtime:
             asyncio.create_task(self._tell_line()),
             asyncio.create_task(self._keep_chain()),
             asyncio.create_task(self._announce()),
+            asyncio.create_task(self._write_status()),
         ]
         try:
             await _unless(
@@ -266,6 +256,12 @@ class Runtime:
                 self.hub.publish("line", self.desk.line())
             await asyncio.sleep(_LINE_EVERY_S)
 
+    async def _write_status(self) -> None:
+        file = StatusFile(self._settings.data)
+        while True:
+            file.write(self.telemetry(), self._wall.now())
+            await asyncio.sleep(_STATUS_EVERY_S)
+
     def _tell_health(self) -> None:
         self.hub.publish("health", self.desk.health())
 
@@ -282,6 +278,8 @@ class Runtime:
         finally:
             if self._historian is not None:
                 await asyncio.to_thread(self._historian.close)
+            for copy in self._copies.values():
+                await asyncio.to_thread(copy.close)
             if self._ledger is not None:
                 await asyncio.to_thread(self._ledger.close)
 
@@ -316,20 +314,9 @@ def open_stores(settings: Settings) -> tuple[Historian, Ledger]:
         StoreError: One of them cannot be opened.
     """
     from connectors.store.ledger import Ledger
-    from connectors.store.open import open_historian
 
     data_directory(settings.data)
-    if settings.historian_url:
-        parts = urlsplit(settings.historian_url)
-        query = parse_qs(parts.query)
-        historian = open_historian(
-            urlunsplit(parts._replace(query="")),
-            org=query.get("org", ["linetwin"])[0],
-            bucket=query.get("bucket", ["telemetry"])[0],
-            token=_secret(settings.historian_token_file) if settings.historian_token_file else "",
-        )
-    else:
-        historian = open_historian(settings.data / "telemetry.duckdb")
+    historian = open_main_historian(settings)
     try:
         return historian, Ledger(settings.ledger_url or ledger_url(settings.data))
     except StoreError:
@@ -340,25 +327,6 @@ def open_stores(settings: Settings) -> tuple[Historian, Ledger]:
 def ledger_url(data: Path) -> str:
     """The default ledger of a data directory."""
     return f"sqlite:///{data / 'ledger.sqlite'}"
-
-
-def _secret(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8").strip()
-    except OSError as e:
-        raise StoreError(f"secret file {file}: {e.strerror}; check its path and its owner") from e
-
-
-def _source(health: SourceStatus) -> dict[str, Any]:
-    last = health.last_at
-    return {
-        **{
-            key: getattr(health, key)
-            for key in ("name", "connected", "received", "stored", "duplicates", "error")
-        },
-        "kind": health.kind,
-        "last_at": last.astimezone(UTC).isoformat() if last else None,
-    }
 
 
 async def _unless(stopping: asyncio.Event, work: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -62,6 +62,7 @@ def create_app(
     ):
         app.include_router(router, prefix="/api/v1")
     app.mount("/ui", _Assets(directory=UI), name="ui")
+    app.add_api_route("/metrics", _metrics(service), methods=["GET"], include_in_schema=False)
     app.add_api_route("/", _page, methods=["GET", "HEAD"], include_in_schema=False)
     return app
 
@@ -71,6 +72,16 @@ class _Assets(StaticFiles):
         response = await super().get_response(path, scope)
         response.headers.update(_REVALIDATE)
         return response
+
+
+def _metrics(service: Service) -> Callable[[], Response]:
+    def metrics() -> Response:
+        from connectors.runtime.report import metrics_text
+
+        text = metrics_text(dict(service.telemetry()))
+        return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    return metrics
 
 
 def _page() -> FileResponse:

@@ -64,6 +64,10 @@ class Service(Protocol):
         """ISO 22400 figures of the last `hours` [h] of plant time."""
         ...
 
+    def telemetry(self) -> Document:
+        """Sources, stores and spool, and what was lost on the way."""
+        ...
+
     def signals(self) -> Document:
         """Every signal of the plant file."""
         ...

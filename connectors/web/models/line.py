@@ -7,6 +7,7 @@ from pydantic import ConfigDict, Field
 from connectors.web.models.base import Instant, Strict, Value
 
 __all__ = [
+    "Gap",
     "KpiLine",
     "KpiUnit",
     "Kpis",
@@ -23,6 +24,9 @@ __all__ = [
     "Signal",
     "Signals",
     "Source",
+    "Spool",
+    "Store",
+    "Telemetry",
 ]
 
 
@@ -98,11 +102,49 @@ class Source(Strict):
     name: str
     kind: str
     connected: bool
-    received: int
-    stored: int
-    duplicates: int
+    subscribed: bool = Field(description="Every wanted signal is subscribed")
+    received: int = Field(description="Samples taken over from the source")
+    durable: int = Field(description="Samples on disk, acknowledged to the source")
+    stored: int = Field(description="Samples that were new to the store")
+    duplicates: int = Field(description="Samples that the store already had")
+    refused: int = Field(description="Samples that the store will never take: dead letters")
+    rejected: int = Field(description="Messages and values that were not understood: dead letters")
+    gaps: int = Field(description="Losses that were recorded")
+    waiting: int = Field(description="Samples that the store has yet to take")
     last_at: Instant | None
+    clock_skew_s: float | None = Field(
+        description="By how much the clock of its devices is ahead, when it is off"
+    )
     error: str | None
+
+
+class Store(Strict):
+    name: str
+    behind: int = Field(description="Records of the spool that it has yet to take")
+    error: str | None
+
+
+class Spool(Strict):
+    bytes: int
+    quota_bytes: int = Field(description="From here on sources are held back")
+    error: str | None = Field(description="Why nothing is taken now")
+
+
+class Gap(Strict):
+    at: Instant = Field(description="When it was recorded")
+    source: str
+    start: Instant | None = Field(description="First instant that is not known")
+    end: Instant | None = Field(description="First instant that is known again")
+    reason: str
+    signals: int = Field(description="How many signals lost something")
+
+
+class Telemetry(Strict):
+    sources: list[Source]
+    stores: list[Store] = Field(description="The first is the one that is read from")
+    spool: Spool
+    gaps: list[Gap] = Field(description="The latest losses that could not be recovered")
+    dead_letters: int = Field(description="Kept for people to look at")
 
 
 class Line(Strict):

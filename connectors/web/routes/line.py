@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import AwareDatetime
 
-from connectors.web.models.line import Kpis, Line, Plant, Samples, Signals
+from connectors.web.models.line import Kpis, Line, Plant, Samples, Signals, Telemetry
 from connectors.web.problems import documented
 from connectors.web.service import Document, Service
 
@@ -32,6 +32,11 @@ def router(service: Service) -> APIRouter:
     def kpis(hours: Annotated[float, Query(gt=0, le=744)] = 8) -> Document:
         """ISO 22400 time elements and OEE over the last hours of plant time."""
         return service.kpis(hours)
+
+    @routes.get("/telemetry", response_model=Telemetry, responses=documented(503))
+    def telemetry() -> Document:
+        """How telemetry reaches the stores: sources, stores, spool, and what was lost on the way."""
+        return service.telemetry()
 
     @routes.get("/signals", response_model=Signals, responses=documented(503))
     def signals() -> Document:

@@ -1,0 +1,136 @@
+"""``linetwin ingest`` and ``linetwin status``: telemetry into the store, and how it is doing."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from connectors.cli.output import as_json, json_option, table, when
+
+__all__ = ["ingest", "status"]
+
+_plant_option = click.option("--plant", type=click.Path(path_type=Path), help="Plant file.")
+_data_option = click.option(
+    "--data", type=click.Path(path_type=Path, file_okay=False), help="Data directory."
+)
+
+
+@click.command()
+@_plant_option
+@_data_option
+@click.option(
+    "--metrics-port",
+    type=click.IntRange(0, 65535),
+    help="Answer GET /metrics there, for Prometheus.",
+)
+@json_option
+def ingest(plant: Path | None, data: Path | None, metrics_port: int | None, in_json: bool) -> None:
+    """Listen to the plant's sources and store what they say, without twin and page.
+
+    A changed plant file is taken over at once; only the sources that changed begin anew.
+    With --json the log is JSON too. Settings by environment variable: docs/reference/settings.md.
+    """
+    import asyncio
+
+    from connectors.cli.serving import run_until_signal, set_up_logging
+    from connectors.runtime.ingesting import ingest_until
+    from connectors.runtime.ownership import owned
+    from connectors.settings import load_settings
+    from twin.plant import load_plant
+
+    log = "json" if in_json else None
+    settings = load_settings(plant=plant, data=data, metrics_port=metrics_port, log=log)
+    found = load_plant(settings.plant)
+    set_up_logging(settings.log)
+
+    async def work(stopping: asyncio.Event) -> None:
+        sources = len(found.sources)
+        click.echo(
+            f"listening to {sources} source{'s' if sources != 1 else ''} of {found.name}; "
+            "linetwin status says how it goes   (Ctrl-C stops it)",
+            err=True,
+        )
+        await ingest_until(stopping, settings, found)
+
+    with owned(settings.data):
+        run_until_signal(work)
+
+
+@click.command()
+@_data_option
+@json_option
+def status(data: Path | None, in_json: bool) -> None:
+    """How the telemetry of a data directory is doing: sources, stores, spool, losses.
+
+    Exit code 0 while all is well, 1 when something is wrong or nothing runs.
+    """
+    from connectors.runtime.ownership import owner
+    from connectors.runtime.report import StatusFile
+    from connectors.settings import load_settings
+    from twin.errors import NotFoundError
+
+    settings = load_settings(data=data)
+    found = StatusFile(settings.data).read()
+    if found is None:
+        raise NotFoundError(
+            f"no status in {settings.data}; name the directory of a running product with --data"
+        )
+    running = owner(settings.data) == found["pid"]
+    wrong = [s for s in (*found["sources"], *found["stores"]) if s["error"] is not None]
+    well = running and not wrong and found["spool"]["error"] is None
+    if in_json:
+        as_json({"running": running, "well": well, **found})
+    else:
+        _print(found, running)
+    raise click.exceptions.Exit(0 if well else 1)
+
+
+def _print(found: dict[str, Any], running: bool) -> None:
+    age = (datetime.now(UTC) - datetime.fromisoformat(found["at"])).total_seconds()
+    if running:
+        click.echo(f"running as process {found['pid']}; {age:.0f} s ago:")
+    else:
+        click.echo(f"not running; as it was at {when(found['at'])}:")
+    rows = [{**s, "state": _state(s, running)} for s in found["sources"]]
+    table(
+        rows,
+        [
+            ("name", "source", str),
+            ("state", "state", str),
+            ("received", "received", str),
+            ("stored", "stored", str),
+            ("duplicates", "seen before", str),
+            ("waiting", "waiting", str),
+            ("rejected", "dead letters", str),
+            ("gaps", "gaps", str),
+            ("last_at", "last sample", when),
+        ],
+    )
+    for store in found["stores"]:
+        behind = f"{store['behind']} records behind" if store["behind"] else "has everything"
+        click.echo(f"store {store['name']}: {behind}")
+    spool = found["spool"]
+    click.echo(f"spool: {spool['bytes'] / 2**20:.1f} of {spool['quota_bytes'] / 2**20:.0f} MiB")
+    errors = [s["error"] for s in (*found["sources"], *found["stores"], spool)]
+    for error in dict.fromkeys(e for e in errors if e):
+        click.echo(f"wrong: {error}")
+    for gap in found["gaps"][-5:]:
+        until = when(gap["end"]) if gap["end"] else "now"
+        since = when(gap["start"]) if gap["start"] else "?"
+        click.echo(
+            f"gap: {gap['source']}, {gap['signals']} signals, {since} to {until}: {gap['reason']}"
+        )
+
+
+def _state(source: dict[str, Any], running: bool) -> str:
+    if not running:
+        return "-"
+    if not source["connected"]:
+        return "not connected"
+    skew = source["clock_skew_s"]
+    if skew is not None:
+        return f"clock {abs(skew):.0f} s {'ahead' if skew > 0 else 'behind'}"
+    return "connected" if source["subscribed"] else "connected, signals missing"
