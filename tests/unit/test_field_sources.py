@@ -24,8 +24,8 @@ def _urls(plant: Plant, **urls: str) -> dict[str, str]:
 
 
 def test_a_url_of_the_settings_goes_before_the_plant_files(plant: Plant) -> None:
-    urls = _urls(plant, sensors="mqtt://user:secret@[::1]?version=5")
-    assert urls["sensors"] == "mqtt://user:secret@[::1]?version=5"
+    urls = _urls(plant, sensors="mqtt://user:secret@[::1]:1884")
+    assert urls["sensors"] == "mqtt://user:secret@[::1]:1884"
     assert urls["machines"] == plant.sources["machines"].url
 
 
@@ -43,6 +43,7 @@ def test_a_url_for_a_source_that_the_plant_does_not_have_is_refused(plant: Plant
         ("sensors", "mqtt://:1883", "use mqtt://host:port"),
         ("meters", "mqtt://[::1:1883", "use mqtt://host:port"),
         ("meters", "mqtt://user:secret@broker:70000", "use mqtt://host:port"),
+        ("sensors", "mqtt://user:secret@broker?version=5", r"in \[sources.sensors.mqtt\]"),
     ],
 )
 def test_a_url_that_cannot_be_is_refused_without_telling_its_password(

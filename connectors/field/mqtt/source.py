@@ -1,85 +1,39 @@
-"""MQTT: one connection to a broker that carries plain JSON or Sparkplug B.
+"""MQTT: a broker that carries plain JSON or Sparkplug B.
 
-A message is acknowledged when its readings are in the store, never before. In MQTT 3.1.1 the
-broker decides how many messages it sends unacknowledged (Mosquitto: 20), so the store is asked to
-hurry when half of them are out. ``?version=5`` at the end of the URL speaks MQTT 5, where the
-client decides; the embedded broker of the demo has only 3.1.1.
+A message is acknowledged when its readings are on disk, never before. In MQTT 3.1.1 the broker
+decides how many messages it sends unacknowledged (Mosquitto: 20), so the pipeline is asked to
+hurry when half of them are out; in MQTT 5 the client decides.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+import logging
+from collections.abc import Sequence
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
+from urllib.parse import urlsplit
 
-from connectors.field.delivery import Delivery, Letter, ReadingsBuilder, Sink
-from connectors.field.json_payload import decode_json
-from connectors.field.mqtt.link import Link, Refused
-from connectors.field.source import LiveSource, Surroundings, Wanted
+import numpy as np
+
+from connectors.field.delivery import NO_TIME, Delivery, Gap, ReadingsBuilder, Sink
+from connectors.field.mqtt.decoder import Decoder
+from connectors.field.mqtt.link import Link, Plan
+from connectors.field.mqtt.listening import Listening
+from connectors.field.mqtt.memory import Memory
+from connectors.field.mqtt.secure import Refused, Table
+from connectors.field.mqtt.topics import JsonTopics
+from connectors.field.source import LiveSource, Surroundings, Wanted, public_url
 from connectors.field.sparkplug_host import SparkplugHost
-from twin.errors import DataError
+from twin.errors import DataError, SourceError
 from twin.plant import Source, SourceKind
 
-__all__ = ["JsonTopics", "MqttSource"]
+__all__ = ["MqttSource"]
 
-MESSAGES_AT_ONCE = 2_000
-LAST_ACKS_S = 2.0
-"""How long ``stop`` waits for the store before it leaves messages to the next connection. [s]"""
+LONGEST_JSON, LONGEST_SPARKPLUG = 1_000_000, 16_000_000
+"""A longer message becomes a dead letter. [bytes]"""
 
-
-class Decoder(Protocol):
-    """From messages to readings."""
-
-    filters: tuple[str, ...]
-    """Topic filters to subscribe."""
-
-    def connected(self) -> None:
-        """A new connection begins."""
-        ...
-
-    def commands(self) -> list[tuple[str, bytes]]:
-        """What is to be published, each once."""
-        ...
-
-    def feed(self, topic: str, payload: bytes, retained: bool, readings: ReadingsBuilder) -> int:
-        """Append the readings of a message; returns how many values were not understood.
-
-        Raises:
-            DataError: The message is not understood at all.
-        """
-        ...
-
-
-class JsonTopics:
-    """Plain sensors: an address is a topic, a message is one value."""
-
-    def __init__(self, addresses: Sequence[str]) -> None:
-        """Listen to these topics.
-
-        Raises:
-            DataError: A topic stands twice, or has a wildcard.
-        """
-        self._index = {address: i for i, address in enumerate(addresses)}
-        if len(self._index) < len(addresses):
-            twice = next(a for a in addresses if addresses.count(a) > 1)
-            raise DataError(f'address "{twice}" belongs to two signals; give each its own')
-        if wild := [a for a in addresses if "+" in a or "#" in a]:
-            raise DataError(f'address "{wild[0]}" has a wildcard; name one topic')
-        self.filters = tuple(addresses)
-
-    def connected(self) -> None:
-        return None
-
-    def commands(self) -> list[tuple[str, bytes]]:
-        return []
-
-    def feed(self, topic: str, payload: bytes, retained: bool, readings: ReadingsBuilder) -> int:
-        reading = decode_json(payload)
-        if retained and reading.timestamp_us is None:
-            return 1  # it was measured at some time before we asked
-        readings.add(self._index[topic], reading.value, reading.timestamp_us, reading.quality)
-        return 0
+logger = logging.getLogger(__name__)
 
 
 class MqttSource(LiveSource):
@@ -105,15 +59,25 @@ class MqttSource(LiveSource):
             around: Where it finds files and how it waits.
 
         Raises:
-            DataError: An address has the wrong form.
+            DataError: An address has the wrong form, or the URL says more than where.
         """
+        if more := urlsplit(url).query:
+            raise DataError(
+                f'the URL of source "{name}" ends in "?{more}"; say how the broker is listened to '
+                f"in [sources.{name}.mqtt] of the plant file"
+            )
         super().__init__(name, entry, url, signals, around)
-        sparkplug = self.kind is SourceKind.SPARKPLUG
+        self._sparkplug = self.kind is SourceKind.SPARKPLUG
         self._decoder: Decoder = (
-            SparkplugHost(self.addresses, self.around.wall_s)
-            if sparkplug
-            else JsonTopics(self.addresses)
+            _bridged(SparkplugHost(self.addresses, self.around.wall_s))
+            if self._sparkplug
+            else JsonTopics(self.addresses, entry.mqtt.json_form)
         )
+        share = entry.mqtt.share
+        prefix = "" if share is None else f"$share/{share}/"
+        self._filters = tuple(prefix + f for f in self._decoder.filters)
+        self._table = Table(name, entry.mqtt, self.around.folder)
+        self._memory = Memory(self.around.data, name)
         self._client_id = client_id
         self._wake = asyncio.Event()
 
@@ -122,71 +86,127 @@ class MqttSource(LiveSource):
         self._wake.set()
 
     async def _session(self, sink: Sink) -> None:
-        link = Link(self.url, self._client_id, self._wake)
+        link = Link(self._plan(), self._wake)
         try:
             await link.connect()
             self._connected = True
-            await link.subscribe(self._decoder.filters)
-            self._decoder.connected()
-            self._publish(link)
-            self._all_well()
-            await self._listen(link, sink)
-        except OSError as e:
-            refused = isinstance(e, ConnectionRefusedError)
-            found = "nobody answers at that port" if refused else str(e) or type(e).__name__
-            raise self._unreachable(found, "start the broker") from e
+            lost = self._lost_session(link)
+            await self._subscribe(link)
+            if lost is not None:
+                await sink(lost)
+            await Listening(link, self._decoder, sink, self._count_rejected).run(
+                self._wake, self._stopping
+            )
         except Refused as e:
-            raise self._unreachable(e, "give the broker this user and these topics") from e
+            raise SourceError(self._says(e)) from e
+        except OSError as e:
+            nobody = isinstance(e, ConnectionRefusedError)
+            found = "nobody answers at that port" if nobody else str(e) or type(e).__name__
+            raise self._unreachable(found, "start the broker") from e
         finally:
-            await link.close()
+            link.close()
         if link.lost and not self._stopping.is_set():
             raise self._unreachable(f"the connection was lost ({link.lost})", "look at the broker")
 
-    async def _listen(self, link: Link, sink: Sink) -> None:
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            while messages := link.take(MESSAGES_AT_ONCE):
-                readings, letters = self._decode(messages)
-                self._publish(link)
-                done = partial(link.acknowledge, [(m.mid, m.qos) for m in messages if m.qos])
-                if len(readings) or letters:
-                    hurry = link.unacknowledged >= link.window // 2
-                    await sink(
-                        Delivery(
-                            readings=readings.build(), letters=letters, durable=done, hurry=hurry
-                        )
-                    )
-                else:
-                    done()
-                if self._stopping.is_set():
-                    break
-            if self._stopping.is_set() or link.lost:
-                break
-        if not link.lost:
-            await link.settled(LAST_ACKS_S)
+    def _plan(self) -> Plan:
+        return Plan(
+            url=self.url,
+            table=self._table,
+            client_id=self._client_id,
+            will=self._decoder.will(),
+            # What was subscribed with QoS 2 may still be on its way with it.
+            exact=self.entry.mqtt.qos == 2 or self._memory.facts.exact,
+            longest=LONGEST_SPARKPLUG if self._sparkplug else LONGEST_JSON,
+        )
 
-    def _decode(self, messages: Iterable[Any]) -> tuple[ReadingsBuilder, list[Letter]]:
-        readings, letters = ReadingsBuilder(), []
-        for message in messages:
-            try:
-                self._rejected += self._decoder.feed(
-                    message.topic, message.payload, bool(message.retain), readings
+    def _lost_session(self, link: Link) -> Delivery | None:
+        """The gap, when the broker no longer has what it kept for us; else None."""
+        facts, now_us = self._memory.facts, round(self.around.wall_s() * 1e6)
+        kept = link.session_present and self.entry.mqtt.qos > 0
+        owed = facts.owed or (facts.session and not kept)
+        since_us = facts.since_us if facts.session else now_us
+        self._memory.note(session=True, since_us=since_us, owed=owed)
+        if not owed:
+            return None
+        reached_us = self.reached_us
+        start_us = np.where(reached_us == NO_TIME, since_us, reached_us + 1)
+        reason = (
+            "the broker lost our session, and with it what it kept while we were away"
+            if self.entry.mqtt.qos
+            else "with QoS 0 the broker keeps nothing while we are away"
+        )
+        gap = Gap(
+            index=np.arange(len(reached_us), dtype=np.int32),
+            start_us=start_us,
+            end_us=np.maximum(start_us + 1, now_us),
+            reason=reason,
+        )
+        logger.warning('source "%s": %s; a gap is recorded', self.name, reason)
+        return Delivery(
+            readings=ReadingsBuilder().build(),
+            gaps=(gap,),
+            durable=partial(self._memory.note, owed=False),
+        )
+
+    async def _subscribe(self, link: Link) -> None:
+        wanted = set(self._filters)
+        stale = [f for f in self._memory.facts.filters if f not in wanted]
+        if stale and link.session_present:
+            await link.unsubscribe(stale)
+        refused = await link.subscribe(self._filters)
+        self._memory.note(filters=self._filters, exact=self.entry.mqtt.qos == 2)
+        if not refused:
+            self._all_well()
+            return
+        name, code = next(iter(refused.items()))
+        more = f" and {len(refused) - 1} more" if len(refused) > 1 else ""
+        if any(c.is_failure for c in refused.values()):
+            self._fails(
+                self._says(
+                    f'it refuses the topic "{name}"{more}: {code}; give the broker\'s user these '
+                    f"topics, or correct address in [sources.{self.name}] of the plant file"
                 )
-            except (DataError, UnicodeDecodeError, KeyError) as e:
-                self._rejected += 1
-                letters.append(
-                    Letter(address=_topic(message), payload=message.payload, reason=str(e))
-                )
-        return readings, letters
+            )
+            return
+        self._all_well()
+        self._fails(
+            self._says(
+                f'it grants the topic "{name}"{more} with {code} only, so it keeps nothing while '
+                f"we are away; allow QoS {self.entry.mqtt.qos} at the broker"
+            )
+        )
 
-    def _publish(self, link: Link) -> None:
-        for topic, payload in self._decoder.commands():
-            link.publish(topic, payload)
+    def _count_rejected(self, count: int) -> None:
+        self._rejected += count
+
+    def _says(self, what: object) -> str:
+        return f'source "{self.name}" at {public_url(self.url)}: {what}'
 
 
-def _topic(message: Any) -> str:
-    try:
-        return str(message.topic)
-    except UnicodeDecodeError:
-        return repr(message._topic)
+def _bridged(host: Any) -> Any:
+    return host if hasattr(host, "oldest_held") else _Bridge(host)
+
+
+class _Bridge:
+    """Until the Sparkplug host is a decoder by itself."""
+
+    def __init__(self, host: Any) -> None:
+        self._host = host
+        self.filters, self.connected, self.feed = host.filters, host.connected, host.feed
+
+    def will(self) -> None:
+        return None
+
+    def tick(self, readings: ReadingsBuilder) -> None:
+        return None
+
+    def oldest_held(self) -> None:
+        return None
+
+    def commands(self) -> list[Any]:
+        return [(topic, payload, 0, False) for topic, payload in self._host.commands()]
+
+    def letters(self) -> list[Any]:
+        return []
+
+    gaps = farewell = letters
