@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -231,7 +231,7 @@ def _names_used(batch: SampleBatch) -> tuple[NDArray[Any], int, _Blob]:
             return code, len(signals), _whole.blob(signals)
         places = np.flatnonzero(seen)
         code = (np.cumsum(seen) - 1)[code]
-    used = [signals[place] for place in places.tolist()]
+    used = list(map(signals.__getitem__, places.tolist()))
     return code, len(used), _pack(used)
 
 
@@ -279,7 +279,7 @@ def _unpack(blob: bytes, packed_as: int, count: int) -> list[str]:
 @lru_cache(maxsize=32)
 def _names(blob: bytes, packed_as: int, count: int) -> tuple[SignalId, ...]:
     """The same tuple for the same bytes, so that a store may remember what it knows of it."""
-    return tuple(map(SignalId, _unpack(blob, packed_as, count))) if count else ()
+    return tuple(cast(list[SignalId], _unpack(blob, packed_as, count))) if count else ()
 
 
 def _pack_texts(text: NDArray[np.object_]) -> tuple[NDArray[Any], _Blob]:

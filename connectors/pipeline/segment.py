@@ -172,7 +172,7 @@ def _header(window: Window, segment: Segment, offset: int, expected: int) -> Hea
         return None
     _, length, seq, crc = _FIELDS.unpack(fields)
     header = Header(seq, offset, length, crc)
-    return header if expected <= seq <= segment.last and header.end <= segment.end else None
+    return header if expected <= seq <= segment.last else None
 
 
 def _next_header(window: Window, segment: Segment, offset: int, expected: int) -> Header | None:

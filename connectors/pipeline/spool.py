@@ -237,7 +237,7 @@ class Spool:
     def _go_on(self, segment: Segment) -> None:
         """The last segment is cut behind its last whole record, and grows on from there."""
         file = DurableFile(segment.path, segment.end)
-        if segment.last == self._last and segment.end < self._segment_bytes:
+        if segment.end < self._segment_bytes:
             self._active = file
         else:
             file.close()

@@ -55,6 +55,8 @@ def _seen(batch: SampleBatch) -> list[tuple[object, ...]]:
 @example(source="", names=["\0", "", "a\0b"], rows=[(0, 1.0, "\0", 5, 5, 0), (1, 1.0, "", 5, 5, 1)])
 @example(source="s", names=["\ud800"], rows=[(0, float("inf"), "\udfff", 0, 0, 2)])
 @example(source="s", names=[""], rows=[(0, float("nan"), None, -(2**63), 2**63 - 1, 2)])
+@example(source="s", names=["a"], rows=[(0, 0.0, None, t, -t, 0) for t in (0, 2**32 - 1)])
+@example(source="s", names=["a"], rows=[(0, 0.0, None, t, -t, 0) for t in (0, 2**32)])
 def test_samples_come_back_as_they_were(source: str, names: list[str], rows: list[_Row]) -> None:
     batch = _batch(names, rows)
     for _ in range(3):  # the names are packed in another way when they come again

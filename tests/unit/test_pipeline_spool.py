@@ -109,6 +109,22 @@ def test_unfinished_record_is_cut_off_at_every_byte(tmp_path: Path) -> None:
         assert damages == []
 
 
+def test_record_that_a_power_cut_left_as_zeros_is_cut_off(tmp_path: Path) -> None:
+    damages: list[Damage] = []
+    with _spool(tmp_path) as spool:
+        spool.append([b"one"])
+        before = (tmp_path / "extent").read_bytes()
+        spool.append([b"two"])
+    (file,) = tmp_path.glob("*.seg")
+    file.write_bytes(file.read_bytes()[:-3] + bytes(3))
+    (tmp_path / "extent").write_bytes(before)
+    with _spool(tmp_path, damages) as spool:
+        assert _all(spool) == {1: b"one"}
+        assert spool.append([b"again"]) == 2
+        assert _all(spool) == {1: b"one", 2: b"again"}
+    assert damages == []
+
+
 def test_durable_record_that_is_gone_from_the_end_is_reported(tmp_path: Path) -> None:
     written = _filled(tmp_path, 4)
     (file,) = tmp_path.glob("*.seg")
@@ -184,18 +200,45 @@ def test_record_inside_a_payload_is_never_taken_for_one(tmp_path: Path) -> None:
     assert _lost(damages) == [1]
 
 
+@pytest.mark.parametrize("split", range(6))
+def test_record_behind_a_megabyte_of_damage_is_found(tmp_path: Path, split: int) -> None:
+    damages: list[Damage] = []
+    with contextlib.closing(Spool(tmp_path)) as spool:
+        spool.append([bytes((1 << 20) - 24 - 2 + split), b"behind"])
+    (file,) = tmp_path.glob("*.seg")
+    with file.open("r+b") as content:
+        content.write(b"\0")
+    with contextlib.closing(Spool(tmp_path, on_damage=damages.append)) as spool:
+        assert _all(spool) == {2: b"behind"}
+    assert _lost(damages) == [1]
+
+
+def test_damage_names_its_file(tmp_path: Path) -> None:
+    _filled(tmp_path, 120)
+    files = sorted(tmp_path.glob("*.seg"))
+    os.truncate(files[1], files[1].stat().st_size - 1)
+    files[3].write_bytes(bytes(files[3].stat().st_size))
+    damages: list[Damage] = []
+    with _spool(tmp_path, damages) as spool:
+        _all(spool)
+    assert [damage.segment for damage in damages] == [files[1].name, files[3].name]
+    assert _lost(damages[1:]) == list(range(int(files[3].stem), int(files[4].stem)))
+    assert str(damages[0]).startswith("1 records behind ")
+
+
 @pytest.mark.parametrize("harm", ["delete", "empty"])
 @pytest.mark.parametrize("which", [0, 1, -1])
 @pytest.mark.parametrize("running", [True, False])
 def test_segment_harmed_from_outside_is_reported(
     tmp_path: Path, harm: str, which: int, running: bool
 ) -> None:
-    written = _filled(tmp_path)
+    written = _filled(tmp_path, 66)
     damages: list[Damage] = []
     with contextlib.ExitStack() as stack:
         if running:
             spool = stack.enter_context(_spool(tmp_path, damages))
         file = sorted(tmp_path.glob("*.seg"))[which]
+        assert which >= 0 or 0 < file.stat().st_size < SMALL, "the file that grows"
         file.unlink() if harm == "delete" else os.truncate(file, 0)
         if not running:
             spool = stack.enter_context(_spool(tmp_path, damages))
@@ -203,8 +246,8 @@ def test_segment_harmed_from_outside_is_reported(
         assert 0 < len(found) < len(written)
         assert found.items() <= written.items()
         assert sorted([*found, *_lost(damages)]) == list(written)
-        assert spool.append([b"next"]) == 61
-        assert _all(spool) == {**found, 61: b"next"}
+        assert spool.append([b"next"]) == 67
+        assert _all(spool) == {**found, 67: b"next"}
         assert sorted([*found, *_lost(damages)]) == list(written)
 
 
@@ -245,6 +288,7 @@ def test_segment_goes_when_every_consumer_has_passed_it(tmp_path: Path) -> None:
         assert (spool.cursor("a"), spool.cursor("b"), spool.last_seq) == (60, 30, 60)
         assert spool.bytes_held == held
         assert list(_all(spool, 30)) == list(range(31, 61))
+        assert list(_all(spool))[-30:] == list(range(31, 61))
         spool.drop_consumer("b")
         assert spool.consumers == ("a",)
         assert len(list(tmp_path.glob("*.seg"))) <= 1
@@ -255,6 +299,31 @@ def test_segment_goes_when_every_consumer_has_passed_it(tmp_path: Path) -> None:
         newcomer = spool.cursor("c")
         assert list(_all(spool, newcomer)) == list(range(newcomer + 1, 62))
     assert damages == []
+
+
+def test_damage_behind_deleted_segments_is_exact(tmp_path: Path) -> None:
+    damages: list[Damage] = []
+    with _spool(tmp_path) as spool:
+        for payload in _payloads(60):
+            spool.append([payload])
+        spool.move("store", 30)
+    first, second = sorted(tmp_path.glob("*.seg"))[:2]
+    first.unlink()
+    with _spool(tmp_path, damages) as spool:
+        assert min(_all(spool)) == int(second.stem)
+    assert _lost(damages) == list(range(int(first.stem), int(second.stem)))
+
+
+def test_cursor_that_cannot_be_read_begins_with_the_oldest_record(tmp_path: Path) -> None:
+    with _spool(tmp_path) as spool:
+        for payload in _payloads(60):
+            spool.append([payload])
+        spool.move("store", 30)
+    first = min(tmp_path.glob("*.seg"))
+    (tmp_path / "store.cursor").write_bytes(b"")
+    with _spool(tmp_path) as spool:
+        assert 1 < spool.cursor("store") + 1 == int(first.stem) <= 31
+        assert spool.waiting("store") == len(_all(spool, spool.cursor("store")))
 
 
 def test_cursor_never_goes_back_nor_ahead_of_the_last_record(tmp_path: Path) -> None:
@@ -316,6 +385,15 @@ def test_full_spool_has_room_again_when_the_consumers_have_moved_on(tmp_path: Pa
         spool.move("store", spool.last_seq)
         assert not spool.full()
         assert spool.bytes_held < 4000
+
+
+def test_segments_are_small_enough_to_give_room_back(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, segment_bytes=1 << 20, quota_bytes=4000)
+    with contextlib.closing(spool):
+        while not spool.full():
+            spool.append([bytes(300)])
+        spool.move("store", spool.last_seq // 2)
+        assert not spool.full()
 
 
 def test_second_owner_is_refused(tmp_path: Path) -> None:
@@ -380,6 +458,21 @@ def test_failed_append_leaves_nothing_and_may_be_repeated(
     with _spool(tmp_path, damages) as spool:
         assert _all(spool) == everything
     assert damages == []
+
+
+def test_file_begun_again_after_a_failed_sync_stays_until_it_is_passed(
+    tmp_path: Path, faulty: Callable[[str, int, int], None]
+) -> None:
+    with _spool(tmp_path) as spool:
+        spool.cursor("store")
+        faulty("fdatasync", 1, errno.EIO)
+        with pytest.raises(StoreError):
+            spool.append([b"x"])
+        for payload in _payloads(60):
+            spool.append([payload])
+        spool.drop_consumer("another")
+        spool.move("store", 1)
+        assert list(_all(spool)) == list(range(1, 61))
 
 
 def test_after_a_failed_sync_the_next_record_goes_into_another_file(
