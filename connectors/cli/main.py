@@ -8,6 +8,7 @@ import click
 
 from connectors.cli.alerts import alerts
 from connectors.cli.ask import demand, schedule, simulate, whatif
+from connectors.cli.browse import browse
 from connectors.cli.ingest import ingest, status
 from connectors.cli.output import LinetwinGroup, as_json, json_option, plant_argument
 from connectors.cli.pki import pki
@@ -149,5 +150,5 @@ def demo(
     run_demo(seed=seed, speed=speed or 60.0, data=data, port=port, in_json=in_json)
 
 
-for _command in (ingest, status, simulate, whatif, schedule, demand, alerts, pki):
+for _command in (ingest, status, simulate, whatif, schedule, demand, alerts, pki, browse):
     main.add_command(_command)
