@@ -1,0 +1,100 @@
+"""What no plant should send and every plant does: each message is a value, a fact or a dead letter."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from tests.torture_lab import Broker, Child, Ingesting, Rig, json_unit, needs_mosquitto, rig
+from tests.torture_score import Score
+
+__all__ = ["rig"]
+
+pytestmark = pytest.mark.slow
+
+
+def started(rig: Rig, *settings: object, **options: object) -> tuple[Child, Ingesting]:
+    broker = Broker(rig)
+    rig.plant(json_unit(broker.url, 10))
+    writer = rig.json_writer(broker.port, paused=True, **options)
+    ingest = rig.ingest(*settings)
+    ingest.subscribed()
+    writer.tell("resume")
+    return writer, ingest
+
+
+def ended(rig: Rig, writer: Child, ingest: Ingesting) -> Score:
+    writer.tell("pause")
+    writer.tell("drain")
+    ingest.settle()
+    assert ingest.terminate() == 0
+    return rig.scores()["mqt"]
+
+
+@needs_mosquitto
+def test_repeated_reordered_and_very_late_messages_are_each_stored_once(rig: Rig) -> None:
+    writer, ingest = started(rig, rate=400, repeat=0.2, reorder=0.1, late=0.01)
+    time.sleep(5.0)
+    ingest.kill()
+    ingest = rig.ingest()
+    time.sleep(3.0)
+    assert writer.written() > 2_000
+    score = ended(rig, writer, ingest)
+    assert score.is_whole()
+    assert not score.gaps
+
+
+@needs_mosquitto
+def test_poison_becomes_dead_letters_and_holds_up_nothing(rig: Rig) -> None:
+    writer, ingest = started(rig, rate=200, poison=0.05)
+    time.sleep(2.0)
+    writer.tell('raw torture/mqt/v0 {"value": NaN, "timestamp": "2026-01-01T00:00:00Z"}')
+    time.sleep(3.0)
+    assert writer.written() > 700
+    writer.send("count")
+    poisons = writer.hear("ok")["poisons"]
+    score = ended(rig, writer, ingest)
+    assert score.is_whole()
+    letters = rig.facts("deadletter")
+    assert len(letters) >= poisons > 20
+    assert all(letter["reason"] for letter in letters)
+    assert max(len(str(letter)) for letter in letters) < 200_000
+
+
+@needs_mosquitto
+@pytest.mark.parametrize("hour_s", [3600, -3600], ids=["ahead", "behind"])
+def test_a_clock_that_is_off_by_an_hour_is_marked_and_nothing_is_thrown_away(
+    rig: Rig, hour_s: int
+) -> None:
+    """A clock behind is one that is always behind: two windows pass before it is said (0.4 s here)."""
+    writer, ingest = started(rig, "--set", "connectors.pipeline.skew.WINDOW_S=0.4", rate=200)
+    time.sleep(1.5)
+    right = writer.tell(f"clock {hour_s}")
+    time.sleep(3.0)
+    skew_s = ingest.status()["mqt"]["clock_skew_s"]
+    wrong = writer.tell("clock 0") - right
+    time.sleep(1.5)
+    score = ended(rig, writer, ingest)
+    assert score.is_whole()
+    assert not score.gaps
+    assert wrong > 300
+    assert abs(skew_s - hour_s) < 10
+    assert wrong * 0.5 < score.uncertain <= wrong
+
+
+@needs_mosquitto
+def test_numbers_that_turn_into_texts_are_bad_and_dead_letters_until_they_turn_back(
+    rig: Rig,
+) -> None:
+    writer, ingest = started(rig, rate=100)
+    time.sleep(1.0)
+    numbers = writer.tell("texts on")
+    time.sleep(1.0)
+    texts = writer.tell("texts off") - numbers
+    time.sleep(1.0)
+    score = ended(rig, writer, ingest)
+    assert texts > 50
+    assert score.is_whole()
+    assert len(score.in_gaps) == texts
+    assert len(rig.facts("deadletter")) == texts
