@@ -12,6 +12,7 @@ from connectors.cli.browse import browse
 from connectors.cli.ingest import ingest, status
 from connectors.cli.output import LinetwinGroup, as_json, json_option, plant_argument
 from connectors.cli.pki import pki
+from connectors.cli.telemetry import deadletter, record, replay
 
 __all__ = ["main"]
 
@@ -150,5 +151,18 @@ def demo(
     run_demo(seed=seed, speed=speed or 60.0, data=data, port=port, in_json=in_json)
 
 
-for _command in (ingest, status, simulate, whatif, schedule, demand, alerts, pki, browse):
+for _command in (
+    ingest,
+    status,
+    record,
+    replay,
+    deadletter,
+    simulate,
+    whatif,
+    schedule,
+    demand,
+    alerts,
+    pki,
+    browse,
+):
     main.add_command(_command)

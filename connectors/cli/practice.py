@@ -228,7 +228,7 @@ class PracticePlant:
 
 
 def _store(recording: Path, data: Path) -> None:
-    from connectors.field.replay import read_recording
+    from connectors.field.recording import read_recording
     from connectors.jobs import calibrate_step
     from connectors.runtime.records import record_calibration
     from connectors.store.ledger import Ledger

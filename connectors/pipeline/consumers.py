@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
@@ -211,12 +212,16 @@ class JournalDrain(Drain):
         """
         super().__init__("journal", spool, age_s=age_s, sleep=sleep)
         self._journals = journals
+        ids = [journal.last_id for journal in journals.values() if journal.last_id is not None]
+        newest = max((int(found.partition(":")[0]) for found in ids), default=0)
+        # A spool that was deleted counts from 1 again; ids of a journal only grow.
+        self._behind = newest if newest > spool.last_seq else 0
 
     def _take(self, records: list[Numbered], missing: tuple[int, int] | None) -> None:
         rows: dict[str, list[dict[str, Any]]] = {}
         for seq, frame in records:
             for n, fact in enumerate(frame.facts):
-                row = {"id": f"{seq}:{n}", "source": frame.source, **fact}
+                row = {"id": f"{self._behind + seq}:{n}", "source": frame.source, **fact}
                 rows.setdefault(str(fact.get("kind")), []).append(row)
         for kind, found in rows.items():
             if kind in self._journals:
@@ -233,5 +238,12 @@ def _by_source(records: list[Numbered]) -> list[tuple[str, SampleBatch]]:
 
 def _refused(row: SampleBatch, why: str, now_us: int) -> dict[str, Any]:
     (sample,) = row.samples()
-    said = f"{sample.value!r} {sample.measured_at.isoformat()} {sample.quality.name}"
-    return letter_fact(Letter(address=sample.signal, payload=said.encode(), reason=why), now_us)
+    said = {
+        "signal": sample.signal,
+        "value": sample.value,
+        "measured_us": int(row.measured_us[0]),
+        "available_us": int(row.available_us[0]),
+        "quality": int(sample.quality),
+    }
+    letter = Letter(address=sample.signal, payload=json.dumps(said).encode(), reason=why)
+    return letter_fact(letter, now_us) | {"form": "sample"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,8 @@ from twin.plant import Plant
 from twin.telemetry import Historian, SampleBatch, from_us
 
 __all__ = ["Ingest", "StoreStatus"]
+
+logger = logging.getLogger(__name__)
 
 JOURNALS = {"letter": "deadletter", "gap": "gaps"}
 """Kind of fact -> folder beside the spool."""
@@ -106,6 +109,9 @@ class Ingest:
             for i, (name, historian) in enumerate(stores.items())
         ]
         self._journal = JournalDrain(self.spool, self.journals, age_s=batch_age_s, sleep=sleep)
+        for gone in set(self.spool.consumers) - {d.name for d in (*self._stores, self._journal)}:
+            logger.warning("%s is no store any more: what it had yet to take is left out", gone)
+            self.spool.drop_consumer(gone)
         self._backlog, self._newest = self._remembered(next(iter(stores.values())))
         self._lanes = [self._lane(plant, source) for source in sources]
         self._listening: dict[str, asyncio.Task[None]] = {}

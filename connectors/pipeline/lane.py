@@ -161,14 +161,12 @@ class Lane:
             self.marks += len(marks)
         readings = Readings.concat(parts)
         for row in of_wrong_kind(self.signal_map, readings).tolist():
-            text = "" if readings.text is None else str(readings.text[row])
+            said = "" if readings.text is None else str(readings.text[row])
             address = self.source.addresses[int(readings.index[row])]
-            letter = Letter(
-                address=address,
-                payload=text.encode("utf-8", "backslashreplace"),
-                reason="a text where the plant file says number",
-            )
-            facts.append(letter_fact(letter, now_us))
+            payload = said.encode("utf-8", "backslashreplace")
+            reason = "a text where the plant file says number"
+            letter = Letter(address=address, payload=payload, reason=reason)
+            facts.append(letter_fact(letter, now_us) | {"form": "value"})
         return normalise(self.signal_map, readings, now_us), facts
 
     def _stamped(self, readings: Readings) -> Readings:

@@ -67,8 +67,16 @@ def _copy_name(url: str) -> str:
     return f"copy {parts.hostname}:{parts.port} {bucket}"
 
 
-def make_sources(settings: Settings, plant: Plant, urls: Urls) -> list[LiveSource]:
+def make_sources(
+    settings: Settings, plant: Plant, urls: Urls, client_prefix: str = "linetwin"
+) -> list[LiveSource]:
     """The live sources of a plant.
+
+    Args:
+        settings: Users and folders.
+        plant: Names the sources.
+        urls: Source -> URL in place of the plant file's.
+        client_prefix: Two that listen at one broker at the same time need different ones.
 
     Raises:
         DataError: An address or URL does not fit its protocol.
@@ -77,7 +85,9 @@ def make_sources(settings: Settings, plant: Plant, urls: Urls) -> list[LiveSourc
     from connectors.field.source import Surroundings
     from connectors.field.sources import live_sources
 
-    around = Surroundings(folder=settings.plant.parent, data=settings.data)
+    around = Surroundings(
+        folder=settings.plant.parent, data=settings.data, client_prefix=client_prefix
+    )
     found = {name: source.url for name, source in plant.sources.items()}
     found |= dict(settings.source_urls) | dict(urls)
     return live_sources(plant, {n: _with_user(settings, url) for n, url in found.items()}, around)

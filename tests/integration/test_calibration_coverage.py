@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from connectors.field.replay import read_recording
+from connectors.field.recording import read_recording
 from twin.calibration import CalibratedPlant, calibrate, live_state
 from twin.plant import Plant, load_plant
 from twin.telemetry import SampleBatch, to_us

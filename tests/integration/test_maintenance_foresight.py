@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from connectors.field.replay import read_recording
+from connectors.field.recording import read_recording
 from maintenance.alerts import Alert, evaluate, replay
 from maintenance.evaluation import Failure, WarningSpell, horizon_score, warning_score
 from maintenance.features.lives import begin

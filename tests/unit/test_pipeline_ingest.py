@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -248,6 +249,16 @@ def test_a_message_that_is_not_understood_is_told_when_its_letter_is_on_disk(
         "/wA=",
         2,
     )
+
+
+def test_letters_are_kept_although_somebody_deleted_the_spool(plant: Plant, tmp_path: Path) -> None:
+    letter = Letter(address="a/topic", payload=b"?", reason="not JSON")
+    for _ in range(2):
+        source = Told(plant, "sensors", Delivery(readings=Readings.concat([]), letters=[letter]))
+        run = Run(plant, tmp_path, {"memory": Store()}, source)
+        _run(run.until(lambda told=source.acknowledged: told == [0]))
+        shutil.rmtree(tmp_path / "spool")
+    assert len(_journal(run, tmp_path, "deadletter")) == 2
 
 
 def test_a_text_where_a_number_belongs_is_a_bad_sample_and_a_dead_letter(
