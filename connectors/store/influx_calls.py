@@ -110,8 +110,9 @@ class InfluxCalls:
 
 
 def _refusal(e: ApiException) -> StoreError:
-    said = _message(e.body) if e.body else " ".join(str(e.reason).split())[:300]
-    if e.status in (400, 413, 422) and not _REPAIRABLE.search(said):
+    said = _message(e.body) if e.body else _in_one_line(str(e.reason))
+    by_influxdb = e.status == 413 or _answer(e.body or "")  # a proxy's 400 says nothing of rows
+    if e.status in (400, 413, 422) and by_influxdb and not _REPAIRABLE.search(said):
         return RefusedError(f"HTTP {e.status} {said}")
     return _waiting(e.status, said, e.headers or {})
 
@@ -124,12 +125,20 @@ def _waiting(status: int, said: str, headers: Mapping[str, str]) -> StoreError:
     return error
 
 
-def _message(body: bytes | str | None) -> str:
+def _message(body: bytes | str) -> str:
     """The server's own words out of its answer, in one line."""
-    text = body.decode("utf-8", "replace") if isinstance(body, bytes) else body or ""
+    text = body.decode("utf-8", "replace") if isinstance(body, bytes) else body
+    return _in_one_line(_answer(text) or text)
+
+
+def _answer(text: str) -> str:
+    """What InfluxDB says is wrong; empty where it is not InfluxDB that speaks."""
     try:
         answer = json.loads(text)
-        text = str(answer.get("message") or answer.get("error") or text)
+        return str(answer.get("message") or answer.get("error") or "")
     except (ValueError, AttributeError):
-        pass
+        return ""
+
+
+def _in_one_line(text: str) -> str:
     return " ".join(text.split())[:300]

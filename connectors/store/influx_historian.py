@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from connectors.store.frontier import Frontier, FrontierHistorian, in_order
 from connectors.store.influx_calls import InfluxCalls
-from connectors.store.influx_lines import Lines
+from connectors.store.influx_lines import Lines, signal_of
 from connectors.store.influx_query import (
     COLUMNS,
     FIRST_US,
@@ -40,6 +40,7 @@ __all__ = ["InfluxHistorian"]
 _ROWS_A_SERIES = 10_000
 _ROWS_AN_ANSWER = 200_000
 _NAMES_A_STATEMENT = 200
+_SIGNAL_DAYS, _DAY_US = 20, 86_400_000_000
 
 
 class InfluxHistorian(FrontierHistorian):
@@ -70,7 +71,7 @@ class InfluxHistorian(FrontierHistorian):
         Raises:
             StoreError: The server cannot be reached, or refuses.
         """
-        self._name = f"{_without_login(url)} [{bucket}]"
+        self._name, self._timeout_s = f"{_without_login(url)} [{bucket}]", timeout_s
         self._writing = threading.Lock()
         self._lines = Lines()
         self._calls = InfluxCalls(url, org=org, bucket=bucket, token=token, timeout_s=timeout_s)
@@ -210,24 +211,31 @@ class InfluxHistorian(FrontierHistorian):
     ) -> Iterator[tuple[SignalId, list[list[Any]]]]:
         """Rows of each series in pieces, so that no answer grows without bound.
 
-        ``span`` is the length of a bucket; 0 where rows are asked for. [us]
+        Writes go on between the pieces. ``span`` is the length of a bucket, 0 for rows. [us]
         """
-        if signals is not None and not signals:
-            return
-        within = where(signals, start_us, end_us) + only
-        buckets = f", time({span}u) fill(none)" if span else ""
-        many = len(self._frontier.latest(signals, None)[0])
-        limit = max(100, min(_ROWS_A_SERIES, _ROWS_AN_ANSWER // max(1, many)))
-        series = self._calls.query(
-            f"SELECT {columns} FROM sample WHERE {within} "  # noqa: S608
-            f"GROUP BY signal{buckets} LIMIT {limit}"
-        )
-        for one in series:
-            name, rows = signal_in(one), one["values"]
-            yield name, rows
-            if len(rows) == limit:
-                after_us = int(rows[-1][0]) + max(1, span)
-                yield from self._pages(columns, [name], after_us, end_us, only, span)
+        names = self._all_names() if signals is None else list(dict.fromkeys(signals))
+        at_once = _NAMES_A_STATEMENT
+        if span:  # a bucket is the work of five rows, and however many it holds are looked at
+            at_once = max(1, min(20, _SIGNAL_DAYS * _DAY_US // max(1, end_us - start_us)))
+        for first in range(0, len(names), at_once):
+            group = names[first : first + at_once]
+            limit = min(_ROWS_A_SERIES, _ROWS_AN_ANSWER // len(group))
+            buckets = f", time({span}u) fill(none)" if span else ""
+            series = self._calls.query(
+                f"SELECT {columns} FROM sample "  # noqa: S608
+                f"WHERE {where(group, start_us, end_us)}{only} "
+                f"GROUP BY signal{buckets} LIMIT {limit}"
+            )
+            for one in series:
+                name, rows = signal_in(one), one["values"]
+                yield name, rows
+                if len(rows) == limit:
+                    after_us = int(rows[-1][0]) + max(1, span)
+                    yield from self._pages(columns, [name], after_us, end_us, only, span)
+
+    def _all_names(self) -> list[SignalId]:
+        series = self._calls.query("SHOW TAG VALUES FROM sample WITH KEY = signal")
+        return [signal_of(tag) for one in series for _, tag in one["values"]]
 
     @contextmanager
     def _errors(self, what: str) -> Iterator[None]:
@@ -242,8 +250,13 @@ class InfluxHistorian(FrontierHistorian):
             error.retry_after_s = e.retry_after_s
             raise error from e
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as e:
-            line = str(e).splitlines()[0] if str(e) else type(e).__name__
-            raise StoreError(f"{self._name}: {what}: {line}") from e
+            raise StoreError(f"{self._name}: {what}: {self._in_words(e)}") from e
+
+    def _in_words(self, error: Exception) -> str:
+        late = isinstance(error, urllib3.exceptions.TimeoutError | TimeoutError)
+        if late and not isinstance(error, urllib3.exceptions.NewConnectionError):
+            return f"no answer within {self._timeout_s:g} s"
+        return " ".join(str(error).split()).rpartition("): ")[2] or type(error).__name__
 
 
 def _known_by(as_of: datetime | None) -> str:

@@ -30,11 +30,14 @@ ODD = replace(SAMPLE, measured_at=datetime(1500, 1, 1, tzinfo=UTC))  # before In
 def connect(
     server: InfluxServer,
     bucket: str = "telemetry",
+    *,
     token: str | None = None,
     url: str | None = None,
+    timeout_s: float = 30.0,
 ) -> InfluxHistorian:
     token = server.token if token is None else token
-    return InfluxHistorian(url or server.url, org=ORG, bucket=bucket, token=token)
+    url = url or server.url
+    return InfluxHistorian(url, org=ORG, bucket=bucket, token=token, timeout_s=timeout_s)
 
 
 @contextmanager
@@ -233,6 +236,52 @@ def test_a_busy_server_says_when_to_come_again_and_then_takes_the_batch(
         assert e.value.retry_after_s == 7.0
         assert historian.append(SampleBatch.of([SAMPLE])) == 1
         historian.close()
+
+
+def test_rows_wait_when_it_is_a_proxy_that_says_bad_request(influx_server: InfluxServer) -> None:
+    pages = [Reply(400, b"<html><h1>400 Bad Request</h1></html>")]
+
+    def before_influxdb(request: Request) -> Reply:
+        if request.route == "/api/v2/write" and pages:
+            return pages.pop()
+        return request.passed_to(f"{influx_server.url}{request.path}")
+
+    influx_server.make_bucket("telemetry")
+    with running_door(before_influxdb) as url:
+        historian = connect(influx_server, url=url)
+        with pytest.raises(StoreError, match="HTTP 400 <html>") as e:
+            historian.append(SampleBatch.of([SAMPLE]))
+        assert not isinstance(e.value, RefusedError)
+        assert historian.append(SampleBatch.of([SAMPLE])) == 1
+        historian.close()
+
+
+def test_a_server_that_does_not_answer_is_an_error_and_the_retry_stores_the_batch_once(
+    influx_server: InfluxServer,
+) -> None:
+    influx_server.make_bucket("telemetry")
+    historian = connect(influx_server, timeout_s=0.5)
+    historian.append(rows_of(500))
+    with (
+        influx_server.frozen(),
+        pytest.raises(StoreError, match=r"stored: no answer within 0.5 s$"),
+    ):
+        historian.append(rows_of(1_500))
+    patient = connect(influx_server)
+    patient.append(rows_of(1_500))
+    assert historian.append(rows_of(1_500)) == 0
+    assert sorted(patient.read(None, NOON, NOON + DAY).value.tolist()) == list(range(1_500))
+    patient.close()
+    historian.close()
+
+
+def test_a_server_that_is_not_there_gives_one_line(influx_server: InfluxServer) -> None:
+    with pytest.raises(StoreError) as e:
+        connect(influx_server, url="http://user:secret@127.0.0.1:1")
+    assert str(e.value) == (
+        "http://127.0.0.1:1 [telemetry]: cannot be opened: "
+        "Failed to establish a new connection: [Errno 111] Connection refused"
+    )
 
 
 def test_a_row_of_long_ago_does_not_make_the_years_between_be_read(
