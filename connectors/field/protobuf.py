@@ -7,10 +7,11 @@ Source:
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from twin.errors import DataError
 
-__all__ = ["as_bytes", "as_int", "fields", "put_bytes", "put_int"]
+__all__ = ["Span", "as_bytes", "as_int", "fields", "put_bytes", "put_int", "spans"]
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
@@ -55,7 +56,7 @@ def fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
     while at < end:
         key, at = _varint(data, at)
         field, wire = key >> 3, key & 7
-        if wire == _VARINT:
+        if wire == _VARINT and field:
             number, at = _varint(data, at)
             yield field, number
             continue
@@ -69,6 +70,45 @@ def fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
             raise DataError("not a protobuf message: cut short")
         yield field, data[at : at + size]
         at += size
+
+
+class Span(NamedTuple):
+    """Where a field stands in its message."""
+
+    field: int
+    wire: int
+    """0 varint, 1 eight bytes, 2 counted bytes, 5 four bytes."""
+    start: int
+    """First byte of the content, behind tag and length."""
+    stop: int
+    content: int | bytes
+
+
+def spans(data: bytes) -> Iterator[Span]:
+    """As ``fields``, with the place of each.
+
+    Raises:
+        DataError: Cut short, or not protobuf.
+
+    Example:
+        >>> [(s.field, s.wire, s.start, s.stop) for s in spans(bytes.fromhex("18 07 22 01 61"))]
+        [(3, 0, 1, 2), (4, 2, 4, 5)]
+    """
+    at, end = 0, len(data)
+    while at < end:
+        key, start = _varint(data, at)
+        if key & 7 == _VARINT and key >> 3:
+            number, at = _varint(data, start)
+            yield Span(key >> 3, _VARINT, start, at, number)
+            continue
+        # One field is read by the same code as everywhere; only its length is of interest here.
+        if key & 7 == _BYTES:
+            size, start = _varint(data, start)
+        else:
+            size = 8 if key & 7 == _FIXED64 else 4
+        ((field, content),) = fields(data[at : start + size])
+        yield Span(field, key & 7, start, start + size, content)
+        at = start + size
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:

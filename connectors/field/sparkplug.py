@@ -1,7 +1,8 @@
 """Sparkplug B on the wire: topics, and the protobuf payload of births, data and deaths.
 
 Reads and writes the fields that telemetry needs of ``org.eclipse.tahu.protobuf.Payload`` and
-skips the others (templates, data sets, metadata). Pure: bytes in, records out.
+skips metadata; a metric whose value is a template, data set, array or file says only that. Pure:
+bytes in, records out.
 
 Source:
     Eclipse Sparkplug Specification 3.0, chapters 4 (topics) and 6 (payloads);
@@ -20,6 +21,8 @@ from twin.errors import DataError
 
 __all__ = [
     "BD_SEQ",
+    "MOST_METRICS",
+    "NAMESPACE",
     "QUALITY_BAD",
     "QUALITY_GOOD",
     "QUALITY_STALE",
@@ -29,6 +32,7 @@ __all__ = [
     "Metric",
     "Payload",
     "Topic",
+    "decode_metric",
     "decode_payload",
     "encode_payload",
     "typed",
@@ -39,6 +43,8 @@ BD_SEQ = "bdSeq"
 """Name of the metric that ties a death to its birth."""
 REBIRTH = "Node Control/Rebirth"
 """Name of the metric that asks an edge node to send its births again."""
+MOST_METRICS = 100_000
+"""Of one message; more are poison, for nobody else would be heard meanwhile."""
 QUALITY_BAD, QUALITY_GOOD, QUALITY_STALE = 0, 192, 500
 """Values of a metric's ``Quality`` property."""
 
@@ -62,8 +68,11 @@ class DataType(IntEnum):
     TEXT = 14
 
 
+_STRANGE = {16: "an array or file", 17: "a data set", 18: "a template", 19: "an extension"}
+"""By number of the field."""
 _NAMES = {kind.value: kind.name for kind in DataType}
 _SIGNED_BITS = {1: 32, 2: 32, 3: 32, 4: 64}
+_OWN_BITS = {1: 8, 2: 16, 3: 32, 4: 64}
 _LONG = {4, 8, 13}
 _INT = {1, 2, 3, 5, 6, 7}
 
@@ -131,6 +140,8 @@ class Metric:
     is_historical: bool = False
     quality: int | None = None
     """``Quality`` property: QUALITY_GOOD, QUALITY_BAD, QUALITY_STALE; None when not sent."""
+    strange: str | None = None
+    """What the value is when it is not one number or text: a template, a data set ..."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,10 +163,17 @@ def typed(value: float | int | str | None, datatype: int | None) -> float | int 
         (-1, 4294967295)
     """
     if isinstance(value, int) and not isinstance(value, bool):
-        bits = _SIGNED_BITS.get(datatype or 0)
+        bits = _OWN_BITS.get(datatype or 0)
         if bits is not None and value >> (bits - 1):
-            # Some devices widen a negative Int32 to 64 bits, as protobuf's own int32 does.
-            return value - (1 << (64 if value >> 32 else bits))
+            return _signed(value, bits)
+    return value
+
+
+def _signed(value: int, bits: int) -> int:
+    # A negative number comes in its own width, in 32 bits, or widened to 64 as protobuf's int32.
+    for width in (bits, 32, 64):
+        if value >> width == 0:
+            return value - (1 << width) if value >> (width - 1) else value
     return value
 
 
@@ -198,7 +216,9 @@ def decode_payload(data: bytes) -> Payload:
     try:
         for field, found in fields(data):
             if field == 2:
-                metrics.append(_decode_metric(as_bytes(found)))
+                if len(metrics) == MOST_METRICS:
+                    raise DataError(f"more than {MOST_METRICS} metrics in one message")
+                metrics.append(decode_metric(as_bytes(found)))
             elif field == 1:
                 timestamp_ms = as_int(found)
             elif field == 3:
@@ -283,10 +303,16 @@ def _quality_property(quality: int) -> bytearray:
     return out
 
 
-def _decode_metric(data: bytes) -> Metric:
+def decode_metric(data: bytes) -> Metric:
+    """One metric of a message.
+
+    Raises:
+        DataError: Not protobuf of this form, or it has neither name nor alias.
+    """
     name: str | None = None
     alias = timestamp_ms = datatype = quality = None
     value: float | int | str | None = None
+    strange: str | None = None
     is_null = is_historical = False
     for field, found in fields(data):
         if field == 1:
@@ -296,15 +322,19 @@ def _decode_metric(data: bytes) -> Metric:
         elif field == 3:
             timestamp_ms = as_int(found)
         elif field == 4:
-            datatype = as_int(found)
+            datatype = as_int(found) & 0xFFFFFFFF
         elif field == 5:
-            is_historical = bool(found)
+            is_historical = bool(as_int(found))
         elif field == 7:
-            is_null = bool(found)
+            is_null = bool(as_int(found))
         elif field == 9:
             quality = _decode_quality(as_bytes(found))
         elif 10 <= field <= 15:
             value = _decode_value(field, found)
+        elif field in _STRANGE:
+            strange = _STRANGE[field]
+    if name is None and alias is None:
+        raise DataError("not a Sparkplug payload: a metric without name and alias")
     return Metric(
         name=name,
         alias=alias,
@@ -313,6 +343,7 @@ def _decode_metric(data: bytes) -> Metric:
         value=None if is_null else typed(value, datatype),
         is_historical=is_historical,
         quality=quality,
+        strange=None if is_null else strange,
     )
 
 
@@ -323,7 +354,9 @@ def _decode_value(field: int, found: int | bytes) -> float | int | str:
         return float(struct.unpack("<f", as_bytes(found))[0])
     if field == 13:
         return float(struct.unpack("<d", as_bytes(found))[0])
-    return bool(found) if field == 14 else as_int(found)
+    if field == 14:
+        return bool(as_int(found))
+    return as_int(found) & 0xFFFFFFFF if field == 10 else as_int(found)
 
 
 def _decode_quality(data: bytes) -> int | None:

@@ -142,7 +142,7 @@ def test_we_read_what_the_protobuf_runtime_writes() -> None:
             Metric(name="s", datatype=12, value="Lötofen"),
             Metric(name="b", datatype=11, value=True),
             Metric(name="x", datatype=3),
-            Metric(name="file", datatype=18),
+            Metric(name="file", datatype=18, strange="an array or file"),
             Metric(alias=8, value=2**32 - 1, quality=500),
         ),
     )
@@ -165,7 +165,7 @@ VALUES = st.one_of(
     st.builds(
         lambda typed_value, **rest: Metric(datatype=typed_value[0], value=typed_value[1], **rest),
         typed_value=VALUES,
-        name=st.none() | st.text(),
+        name=st.text(),
         alias=st.none() | st.integers(0, 2**64 - 1),
         timestamp_ms=st.none() | st.integers(0, 2**50),
         quality=st.sampled_from([None, 0, 192, 500]),
