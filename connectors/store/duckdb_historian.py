@@ -34,7 +34,7 @@ from twin.telemetry.samples import Quality, SampleBatch, to_us
 
 __all__ = ["DuckdbHistorian"]
 
-_MEMORY = "400MB"
+_MEMORY = "256MB"
 _LOG_SIZE = "256MB"
 """What DuckDB may keep in its log: room for the hot part, which is so never written twice."""
 _REST = timedelta(hours=1)
@@ -71,8 +71,8 @@ class DuckdbHistorian(FrontierHistorian):
             path: Of the file.
             keep: How long samples stay, by measured_at, before ``tend`` drops them; None for
                 ever.
-            hot_rows: How many rows in arrival order are worth sorting: ``tend`` does it then,
-                ``append`` itself at twice as many.
+            hot_rows: How many rows in arrival order are worth sorting; the ``append`` that
+                reaches them does it, in about half a second for a million.
 
         Raises:
             StoreError: Somebody else has it open, it cannot be written, it is damaged, or a
@@ -87,15 +87,14 @@ class DuckdbHistorian(FrontierHistorian):
         self._active = 0
         self._hot_rows = [0, 0]
         self._hot_since: datetime | None = None
-        self._closed = False
+        self._closed = self._broken = False
+        self._opening = threading.Lock()
         with _owned_lock, self._errors("cannot be opened"):
             self._key = self._path.resolve()
             if self._key in _owned:
                 raise StoreError(f"{self._path}: already open in this process")
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            limits: dict[str, Any] = {"memory_limit": _MEMORY, "checkpoint_threshold": _LOG_SIZE}
-            self._root = duckdb.connect(self._path, config=limits)
-            self._appender = self._root.cursor()
+            self._connect()
             _owned.add(self._key)
         try:
             with self._errors("cannot be opened"), self._cursor() as cursor:
@@ -113,7 +112,7 @@ class DuckdbHistorian(FrontierHistorian):
             StoreError: Nothing of the batch was stored; it may be tried again.
         """
         stored = super().append(batch)
-        if self._hot_rows[self._active] >= 2 * self._full and self._tending.acquire(blocking=False):
+        if self._hot_rows[self._active] >= self._full and self._tending.acquire(blocking=False):
             try:
                 self._seal()
             except StoreError:
@@ -201,7 +200,7 @@ class DuckdbHistorian(FrontierHistorian):
             if self._hot_since is None and any(self._hot_rows):
                 self._hot_since = now
             rested = self._hot_since is not None and now - self._hot_since >= _REST
-            if rested or max(self._hot_rows) >= self._full or self._hot_rows[1 - self._active]:
+            if rested or self._hot_rows[1 - self._active]:
                 self._seal()
 
     def count(self) -> int:
@@ -346,6 +345,20 @@ class DuckdbHistorian(FrontierHistorian):
         names = ids if signals is None else ids.keys() & signals
         return {name: ids[name] for name in sorted(names)}
 
+    def _connect(self) -> None:
+        limits: dict[str, Any] = {"memory_limit": _MEMORY, "checkpoint_threshold": _LOG_SIZE}
+        self._root = duckdb.connect(self._path, config=limits)
+        self._appender = self._root.cursor()
+
+    def _reopen(self) -> None:
+        """DuckDB gives up a file whose log it could not empty, as on a full disk; begin again."""
+        with self._opening:
+            if self._broken:
+                self._appender.close()
+                self._root.close()
+                self._connect()
+                self._broken = False
+
     @contextmanager
     def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection of its own for this call; what it did not commit is undone."""
@@ -360,8 +373,11 @@ class DuckdbHistorian(FrontierHistorian):
         if self._closed:
             raise StoreError(f"{self._path}: {what}: the historian is closed")
         try:
+            if self._broken:
+                self._reopen()
             yield
         except (duckdb.Error, OSError) as e:
+            self._broken |= isinstance(e, duckdb.FatalException)
             line = str(e).splitlines()[0] if str(e) else type(e).__name__
             if "Could not set lock" in line:
                 what, line = "in use by another process", line.partition("Conflicting ")[2]

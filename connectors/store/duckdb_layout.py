@@ -182,7 +182,8 @@ def _sort_in(cursor: duckdb.DuckDBPyConnection, rows: str) -> None:
         "text, quality, dense.signal_id IS NOT NULL "
         f"FROM (SELECT *, {hour} AS hour_us FROM {rows}) AS r LEFT JOIN dense "
         "ON r.signal_id = dense.signal_id AND r.hour_us = dense.hour_us "
-        "ORDER BY r.hour_us, r.signal_id, measured_us;"
+        # By hour, then signal, in one number: that sorts faster than two.
+        f"ORDER BY r.hour_us // {_HOUR_US} * 4294967296 + r.signal_id, measured_us;"
         "DROP TABLE run; DROP TABLE dense"
     )
 

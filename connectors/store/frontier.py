@@ -249,6 +249,15 @@ class FrontierHistorian(ABC):
         rows = self.read(signals, start, end, as_of=as_of, worst=Quality.UNCERTAIN)
         return downsample(rows, bucket_s)
 
+    def tend(self, now: datetime) -> None:
+        """Nothing to do, unless a store says otherwise; see ``twin.telemetry.Historian.tend``.
+
+        Raises:
+            StoreError: The store is closed.
+        """
+        with self._errors("not tended"):
+            return
+
     @abstractmethod
     def read(
         self,

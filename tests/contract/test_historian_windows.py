@@ -246,3 +246,16 @@ def test_hc45_a_closed_store_answers_no_window(opened: Callable[[], Historian]) 
     ):
         with pytest.raises(StoreError, match="closed"):
             ask()
+
+
+def test_hc46_tending_changes_no_answer(historian: Historian) -> None:
+    samples = [at(i, text, PRODUCT) for i, text in enumerate(TEXTS)]
+    samples += [at(90.0 * i, float(i)) for i in range(30)]
+    store(historian, *samples)
+    buckets = minutes(historian)
+    for hours in range(4):
+        historian.tend(NOON + hours * HOUR)
+        assert read_all(historian) == samples
+        assert minutes(historian) == buckets
+        assert store(historian, *samples) == 0
+    assert latest(historian) == [samples[len(TEXTS) - 1], samples[-1]]

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.store.duckdb_historian import DuckdbHistorian
-from tests.unit.test_store_duckdb import ROOT
+from tests.unit.test_store_duckdb import ROOT, files_no_larger_than
 from twin.errors import StoreError
 from twin.plant.signals import SignalId
 from twin.telemetry import (
@@ -169,6 +169,44 @@ def test_retention_drops_sorted_rows_their_minutes_and_gives_room_back(tmp_path:
         assert store.count() == 4
         assert store.append(seconds(8999, 2)) == 3
     assert tables(path)["minutes"] <= 4
+
+
+def test_a_disk_too_full_to_sort_costs_no_row_and_is_said_once_tended(tmp_path: Path) -> None:
+    path = tmp_path / "t.duckdb"
+    with opened(path, hot_rows=300_000) as store:
+        store.append(seconds(0, 99_000))
+    with opened(path, hot_rows=300_000) as store:
+        with files_no_larger_than(path.stat().st_size):  # the log has room, the file has none
+            assert store.append(seconds(99_000, 2000)) == 6000
+            with pytest.raises(StoreError, match="not sorted"):
+                store.tend(NOON)
+            assert store.count() == 303_000
+        store.tend(NOON)
+        assert store.append(seconds(99_000, 2001)) == 3
+    rows = tables(path)
+    assert (rows["sealed"], rows["telemetry"]) == (303_000, 303_003)
+
+
+@pytest.mark.parametrize("room", [0, 1_048_576, 1_310_720, 1_572_864, 2_097_152])
+def test_at_whatever_point_the_disk_is_full_it_goes_on_when_there_is_room(
+    tmp_path: Path, room: int
+) -> None:
+    path = tmp_path / "t.duckdb"
+    with opened(path, hot_rows=300_000) as store:
+        store.append(seconds(0, 99_000))
+    batches = [seconds(first, 2000) for first in (99_000, 101_000, 103_000)]
+    with opened(path, hot_rows=300_000) as store:
+        with files_no_larger_than(path.stat().st_size + room):
+            for batch in batches:
+                with suppress(StoreError):
+                    store.append(batch)
+                with suppress(StoreError):
+                    store.tend(NOON)
+        for batch in batches:
+            store.append(batch)
+        store.tend(NOON)
+        assert store.count() == 315_000
+        assert store.append(seconds(0, 300)) == store.append(seconds(104_990, 10)) == 0
 
 
 def _make_schema_1(path: Path, batch: SampleBatch) -> None:

@@ -104,6 +104,21 @@ class Historian(Protocol):
         """
         ...
 
+    def tend(self, now: datetime) -> None:
+        """Let the store keep itself in order; no answer changes, except by its own retention.
+
+        The process that appends calls it about every minute, from the thread that appends. It
+        takes well under a second and may be killed at any instant; a store without upkeep does
+        nothing.
+
+        Args:
+            now: Aware.
+
+        Raises:
+            StoreError: Not everything was done; no row was lost, the next call tries again.
+        """
+        ...
+
     def count(self) -> int:
         """Number of samples stored.
 
@@ -177,6 +192,9 @@ class MemoryHistorian:
             self._seen = {(s.signal, to_us(s.measured_at)) for s in kept.samples()}
             self._batches = [kept]
         return int(old.sum())
+
+    def tend(self, now: datetime) -> None:
+        """Nothing to do."""
 
     def count(self) -> int:
         return len(self._seen)
