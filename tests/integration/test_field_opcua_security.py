@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator
@@ -243,6 +244,35 @@ def test_server_that_does_not_trust_us_says_which_file_it_needs(pki: Pki, tmp_pa
             trust(pki, tmp_path)
             said = await line(url, OpcuaOptions(), pki)
             assert "the server does not accept our certificate (BadCertificateUntrusted)" in said
+            assert said.endswith(f"trust {pki.own().certificate_file} on the server")
+
+    run(story)
+
+
+def test_server_that_closes_the_connection_is_taken_for_one_that_does_not_trust_us(
+    pki: Pki, tmp_path: Path
+) -> None:
+    """As node-opcua does; its error message is not read by asyncua."""
+
+    async def story() -> None:
+        async with serving(tmp_path, made(address=HOST)) as url:
+            trust(pki, tmp_path)
+            port = int(url.rpartition(":")[2].partition("/")[0])
+
+            async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+                up = await asyncio.open_connection(HOST, port)
+                while data := await reader.read(65536):
+                    if data.startswith(b"OPN") and b"#Basic256Sha256" in data:
+                        break
+                    up[1].write(data)
+                    writer.write(await up[0].read(65536))
+                up[1].close()
+                writer.close()
+
+            async with await asyncio.start_server(pass_on, HOST, 0) as between:
+                near = between.sockets[0].getsockname()[1]
+                said = await line(url.replace(str(port), str(near)), OpcuaOptions(), pki)
+            assert "closed the connection when the secure channel was opened" in said
             assert said.endswith(f"trust {pki.own().certificate_file} on the server")
 
     run(story)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from datetime import timedelta
 from pathlib import Path
@@ -183,6 +184,27 @@ def test_files_that_people_put_there_are_read_as_der_and_pem(pki: Pki) -> None:
     check(pki, one)
     check(pki, two)
     assert [k.subject for k in pki.list()] == ["one", "two"]
+
+
+def test_folder_that_cannot_be_written_is_one_clear_line(pki: Pki) -> None:
+    pki.folder.mkdir(parents=True)
+    (pki.folder / "rejected").write_text("in the way")
+    with pytest.raises(SourceError, match=r"a certificate cannot be kept in .*; make that folder"):
+        check(pki, made())
+
+
+def test_rejected_certificates_are_kept_up_to_a_number(
+    pki: Pki, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("connectors.field.opcua.pki.MOST_REJECTED", 3)
+    prints = []
+    for i in range(5):
+        certificate = made(f"server {i}")
+        fault(pki, certificate)
+        prints.append(thumbprint(certificate))
+        (known,) = [k for k in pki.list() if k.thumbprint == prints[-1]]
+        os.utime(known.file, (i, i))
+    assert {k.thumbprint for k in pki.list()} == set(prints[2:])
 
 
 def test_commands_list_trust_and_reject(pki: Pki) -> None:

@@ -41,6 +41,7 @@ from twin.errors import DataError, NotFoundError, SourceError
 __all__ = ["Known", "Own", "Pki"]
 
 LONGEST_CHAIN = 5
+MOST_REJECTED = 100
 SHORTEST_PREFIX = 4
 ANY_HOST = "any-host"
 """Part of a trusted file's name: its server may be called by any host name."""
@@ -146,6 +147,7 @@ class Pki:
         anchor = self._anchor(chain)
         if anchor is None and not self._find(print_):
             self._write("rejected", first)
+            self._forget_oldest()
         if fault := self._fault(first, application_uri):
             raise SourceError(f"{name} {fault}")
         if anchor is None:
@@ -251,11 +253,24 @@ class Pki:
         name = re.sub(r"[^A-Za-z0-9.@_-]+", " ", subject_of(certificate)).strip()[:60] or "server"
         mark = f" {ANY_HOST}" if any_host else ""
         file = self.folder / folder / f"{name} [{thumbprint(certificate)}]{mark}.der"
-        file.parent.mkdir(parents=True, exist_ok=True)
         part = file.with_suffix(f".{os.getpid()}.part")
-        part.write_bytes(certificate.public_bytes(Encoding.DER))
-        part.replace(file)
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            part.write_bytes(certificate.public_bytes(Encoding.DER))
+            part.replace(file)
+        except OSError as e:
+            raise SourceError(
+                f"a certificate cannot be kept in {file.parent} ({e.strerror}); make that folder "
+                f"writable and see that the disk is not full"
+            ) from e
         return file
+
+    def _forget_oldest(self) -> None:
+        """A server with ever new certificates must not fill the disk."""
+        files = list((self.folder / "rejected").glob("*.der"))
+        files.sort(key=lambda file: file.stat().st_mtime, reverse=True)
+        for file in files[MOST_REJECTED:]:
+            file.unlink(missing_ok=True)
 
     def _anchor(self, chain: Sequence[x509.Certificate]) -> Known | None:
         """The trusted certificate that vouches for the first of the chain, maybe itself."""

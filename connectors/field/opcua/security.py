@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,10 @@ _POLICY = frozenset(
 )
 
 
+class ChannelClosedError(ConnectionError):
+    """The server closed the connection in the middle of opening the secure channel."""
+
+
 async def secured_client(
     client: Client, options: OpcuaOptions, pki: Pki, *, source: str, folder: Path = Path()
 ) -> None:
@@ -92,7 +97,7 @@ async def secured_client(
     if options.security == "none":
         client.application_uri = "urn:linetwin"
         return
-    own = pki.own()
+    own = await asyncio.to_thread(pki.own)
     client.application_uri = own.application_uri
     host = client.server_url.hostname or ""
     endpoints = await client.connect_and_get_server_endpoints()
@@ -116,6 +121,22 @@ async def secured_client(
         server_certificate=chain_of(certificate)[0].public_bytes(Encoding.DER),
         mode=_MODES[options.mode],
     )
+    _watch_opening(client)
+
+
+def _watch_opening(client: Client) -> None:
+    """Servers that do not accept a certificate may say so by closing the connection, no more."""
+    open_channel = client.open_secure_channel
+
+    async def watched(renew: bool = False) -> None:
+        try:
+            await open_channel(renew)
+        except ConnectionError as e:
+            if renew:
+                raise
+            raise ChannelClosedError(str(e)) from e
+
+    client.open_secure_channel = watched  # type: ignore[method-assign]
 
 
 def refused(
@@ -134,6 +155,12 @@ def refused(
     if code in _OURS:
         return SourceError(
             f"{name}: the server does not accept our certificate ({_short(error)}); trust "
+            f"{pki.folder / 'own' / 'linetwin.der'} on the server"
+        )
+    if isinstance(error, ChannelClosedError):
+        return SourceError(
+            f"{name}: the server closed the connection when the secure channel was opened, as "
+            f"one does that does not accept our certificate; trust "
             f"{pki.folder / 'own' / 'linetwin.der'} on the server"
         )
     if code in _POLICY or "No matching endpoints" in str(error):
