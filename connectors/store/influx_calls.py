@@ -141,4 +141,5 @@ def _answer(text: str) -> str:
 
 
 def _in_one_line(text: str) -> str:
-    return " ".join(text.split())[:300]
+    text = " ".join(text.split())
+    return text if len(text) <= 300 else f"{text[:140]} ... {text[-140:]}"

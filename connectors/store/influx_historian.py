@@ -19,11 +19,9 @@ from numpy.typing import NDArray
 
 from connectors.store.frontier import Frontier, FrontierHistorian, in_order
 from connectors.store.influx_calls import InfluxCalls
-from connectors.store.influx_lines import Lines, signal_of
+from connectors.store.influx_lines import FIRST_US, LAST_US, Lines, signal_of, why_unfit
 from connectors.store.influx_query import (
     COLUMNS,
-    FIRST_US,
-    LAST_US,
     batch_of,
     buckets_of,
     signal_in,
@@ -75,12 +73,25 @@ class InfluxHistorian(FrontierHistorian):
         self._writing = threading.Lock()
         self._lines = Lines()
         self._calls = InfluxCalls(url, org=org, bucket=bucket, token=token, timeout_s=timeout_s)
+        self._doubtful: set[SignalId] | None = None
         self._closed = False
         try:
             self._open_frontier()
         except BaseException:
             self.close()
             raise
+
+    def append(self, batch: SampleBatch) -> int:
+        """Store samples; return how many were new.
+
+        Raises:
+            RefusedError: The server will never take a row of these; some may be stored.
+            StoreError: The rows are not all stored; the same batch may be tried again.
+        """
+        unfit = why_unfit(batch)
+        if unfit:  # known without the server, so that the drain finds the row in no time
+            raise RefusedError(f"{self._name}: {len(batch)} samples not stored: {unfit}")
+        return super().append(batch)
 
     def read(
         self,
@@ -165,7 +176,12 @@ class InfluxHistorian(FrontierHistorian):
                 self._calls.close()
 
     def _load_frontier(self) -> Frontier:
-        return Frontier(self._newest(None, ""))
+        names = self._doubtful
+        if names is None or len(names) > _NAMES_A_STATEMENT:
+            return Frontier(self._newest(None, ""))
+        held, _ = self._frontier.latest(None, None)
+        others = held.take(np.array([held.signals[c] not in names for c in held.code], np.bool_))
+        return Frontier(SampleBatch.concat([others, self._newest(sorted(names), "")]))
 
     def _newest_by(self, signals: Sequence[SignalId], as_of_us: int) -> SampleBatch:
         return self._newest(signals, f" AND available_us <= {as_of_us}")
@@ -198,7 +214,12 @@ class InfluxHistorian(FrontierHistorian):
         return np.array([(batch.signals[code], at) in found for code, at in pairs], np.bool_)
 
     def _write(self, batch: SampleBatch) -> None:
-        self._calls.write(self._lines.of(batch))
+        self._doubtful = None
+        try:
+            self._calls.write(self._lines.of(batch))
+        except RefusedError:
+            self._doubtful = {batch.signals[code] for code in np.unique(batch.code).tolist()}
+            raise
 
     def _pages(
         self,
@@ -243,8 +264,6 @@ class InfluxHistorian(FrontierHistorian):
             raise StoreError(f"{self._name}: {what}: the historian is closed")
         try:
             yield
-        except UnicodeEncodeError as e:
-            raise RefusedError(f"{self._name}: {what}: not Unicode: {e.reason}") from e
         except StoreError as e:
             error = type(e)(f"{self._name}: {what}: {e}")
             error.retry_after_s = e.retry_after_s

@@ -11,7 +11,12 @@ import numpy as np
 from twin.plant.signals import SignalId
 from twin.telemetry.samples import SampleBatch
 
-__all__ = ["Lines", "signal_of", "tag_of"]
+__all__ = ["FIRST_US", "LAST_US", "Lines", "signal_of", "tag_of", "why_unfit"]
+
+FIRST_US, LAST_US = -9_223_372_036_854_775, 9_223_372_036_854_775
+"""InfluxDB keeps int64 nanoseconds: the years 1677 to 2262."""
+_LONGEST_TEXT = 1_048_576
+"""Bytes of UTF-8."""
 
 _UNSAFE = re.compile(r"[%\\\s,=\"'\x00-\x1f\x7f]")
 
@@ -54,6 +59,22 @@ class Lines:
             tail = f"quality={batch.quality[row]}i,available_us={batch.available_us[row]}i"
             lines[row] = f"{heads[batch.code[row]]}{fields}{tail} {batch.measured_us[row]}"
         return lines
+
+
+def why_unfit(batch: SampleBatch) -> str:
+    """Why a row of a batch can never be stored; empty where nothing is known against it."""
+    if not len(batch):
+        return ""
+    if batch.measured_us.min() < FIRST_US or batch.measured_us.max() >= LAST_US:
+        return "a time outside 1677 to 2262"
+    used = {batch.signals[code] for code in np.unique(batch.code).tolist()}
+    try:
+        for text in [*used, *filter(None, batch.text.tolist())]:
+            if len(text.encode()) > _LONGEST_TEXT:
+                return "a text of more than 1 MB"
+    except UnicodeEncodeError:
+        return "a text that is not Unicode"
+    return ""
 
 
 def tag_of(name: str) -> str:

@@ -9,15 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from connectors.store.influx_lines import signal_of, tag_of
+from connectors.store.influx_lines import FIRST_US, LAST_US, signal_of, tag_of
 from twin.plant.signals import SignalId
 from twin.telemetry.downsample import Downsampled
 from twin.telemetry.samples import SampleBatch, from_us
 
 __all__ = [
     "COLUMNS",
-    "FIRST_US",
-    "LAST_US",
     "batch_of",
     "buckets_of",
     "signal_in",
@@ -25,8 +23,6 @@ __all__ = [
     "windows",
 ]
 
-FIRST_US, LAST_US = -9_223_372_036_854_775, 9_223_372_036_854_775
-"""InfluxDB keeps int64 nanoseconds: the years 1677 to 2262."""
 COLUMNS = "value, text, infinite, quality, available_us"
 _WINDOWS = 32
 _GAP_US = 60_000_000
