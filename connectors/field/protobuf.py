@@ -13,6 +13,8 @@ from twin.errors import DataError
 
 __all__ = ["Span", "as_bytes", "as_int", "fields", "put_bytes", "put_int", "spans"]
 
+MOST_FIELDS = 200_000
+"""Of one message; more are poison, for nobody else would be heard meanwhile."""
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 
@@ -46,14 +48,16 @@ def fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
     """Number and content of each field: an int for a varint, bytes for everything else.
 
     Raises:
-        DataError: Cut short, or not protobuf.
+        DataError: Cut short, not protobuf, or of more than MOST_FIELDS fields.
 
     Example:
         >>> list(fields(bytes.fromhex("18 07 22 01 61")))
         [(3, 7), (4, b'a')]
     """
     at, end = 0, len(data)
-    while at < end:
+    for _ in range(MOST_FIELDS):
+        if at >= end:
+            return
         key, at = _varint(data, at)
         field, wire = key >> 3, key & 7
         if wire == _VARINT and field:
@@ -70,6 +74,8 @@ def fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
             raise DataError("not a protobuf message: cut short")
         yield field, data[at : at + size]
         at += size
+    if at < end:
+        raise DataError(f"more than {MOST_FIELDS} fields in one message")
 
 
 class Span(NamedTuple):
