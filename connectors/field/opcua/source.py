@@ -3,223 +3,257 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
-from typing import Any
+import logging
+from collections.abc import Sequence
+from pathlib import Path
 
-from asyncua import ua as _ua
 from asyncua.client.client import Client
-from asyncua.ua.uaerrors import UaError
 
-from connectors.field.delivery import Delivery, ReadingsBuilder, Sink
-from connectors.field.source import LiveSource
+from connectors.field.delivery import Sink
+from connectors.field.opcua.holes import Holes
+from connectors.field.opcua.items import Items
+from connectors.field.opcua.listener import Listener
+from connectors.field.opcua.memory import Kept, Memory
+from connectors.field.opcua.monitoring import Monitoring, ShortQueue
+from connectors.field.opcua.pki import Pki
+from connectors.field.opcua.publisher import Publisher, SubscriptionGone
+from connectors.field.opcua.security import refused, secured_client
+from connectors.field.opcua.session import FAULTS, LinkLost, Patience, Session, Ticket
+from connectors.field.opcua.subscription import Subscription
+from connectors.field.source import LiveSource, Surroundings, Wanted
+from twin.plant import Source
 
 __all__ = ["OpcuaSource"]
 
-ua: Any = _ua
-"""asyncua names its types by ``import *``, which strict typing does not follow."""
+SAVE_S = 5.0
+"""How old the time may be up to which a next process knows everything. [s]"""
 
-PUBLISHING_INTERVAL_MS = 200.0
-QUEUE_SIZE = 5_000
-"""Values of one node that the server keeps while we are slow: a minute at 80 a second."""
-PROBE_S = 10.0
-"""A server that is silent for longer is taken for lost. [s]"""
-SESSION_MS = 600_000
-LOOK_AGAIN_S = 5.0
-"""How often nodes that are not there are looked for. [s]"""
-ITEMS_PER_REQUEST = 500
-
-_NAIVE_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - asyncua hands out naive UTC
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-_OVERFLOW = 0x480
-"""InfoType DataValue with the overflow bit: the server dropped values before this one."""
-_NO_FILTER = frozenset(
-    {
-        ua.StatusCodes.BadMonitoredItemFilterUnsupported,
-        ua.StatusCodes.BadMonitoredItemFilterInvalid,
-        ua.StatusCodes.BadFilterNotAllowed,
-    }
-)
+logger = logging.getLogger(__name__)
 
 
 class OpcuaSource(LiveSource):
     """Listens to nodes of one OPC UA server.
 
     An address is a NodeId whose namespace is named by URI, ``nsu=urn:...;s=reflow.state``, or by
-    number, ``ns=2;s=reflow.state``. Every write on the server is a reading, also one that repeats
-    the value. Times are the server's source timestamps; a node that waits for its first value
-    gives no reading.
+    number, ``ns=2;s=reflow.state``; ``#a.b`` or ``#[3]`` behind it leads into a structure or an
+    array. A notification is acknowledged when all of it is durable. After a loss of connection
+    what was missed is had in this order: the same session and Republish; the subscription
+    transferred, and Republish; a new one, and the server's history; a recorded gap.
     """
 
+    def __init__(
+        self,
+        name: str,
+        entry: Source,
+        url: str,
+        signals: Sequence[Wanted],
+        around: Surroundings | None = None,
+        patience: Patience | None = None,
+    ) -> None:
+        """Prepare; nothing is connected yet.
+
+        Args:
+            name: As in the plant file.
+            entry: What the plant file says of it.
+            url: Where it is; in place of the entry's.
+            signals: What is wanted.
+            around: Where it finds files and how it waits; None for the usual.
+            patience: How long the server may take; None for the usual.
+        """
+        super().__init__(name, entry, url, signals, around)
+        self.attached = ""
+        """How the subscription of this connection came about: new, resumed or transferred."""
+        self._options = entry.opcua
+        self._patience = patience or Patience()
+        self._memory = Memory(self.around.data, name)
+        kept, saved = self._memory.load(url)
+        self._items = Items.of(self.signals, self._options, saved)
+        self._holes = Holes(self._items)
+        self._ticket: Ticket | None = None
+        self._subscription: Subscription | None = None
+        if kept is not None:
+            self._ticket = kept.ticket
+            self._subscription = Subscription(
+                kept.subscription_id, kept.interval_ms, kept.keep_alives, heard_us=kept.heard_us
+            )
+        self._missing = asyncio.Event()
+        self._warned_of_queues = False
+        self._saved_at = 0.0
+
     async def _session(self, sink: Sink) -> None:
-        client = Client(self.url, timeout=PROBE_S, watchdog_intervall=PROBE_S)
-        client.session_timeout = SESSION_MS
-        lost = asyncio.Event()
-
-        async def on_lost(_: Exception) -> None:
-            lost.set()
-
-        client.connection_lost_callback = on_lost
+        session = await self._open()
+        subscription, keep = self._subscription, True
         try:
-            await client.connect()
             self._connected = True
-            items = _Items(client, self.addresses)
-            await items.open(sink, self._count_rejected, lost)
-            while not (self._stopping.is_set() or lost.is_set()):
-                await self._subscribe(items)
-                again = (self._sleep(LOOK_AGAIN_S),) if items.missing else ()
-                await self._first_of(lost.wait(), *again)
-        except (OSError, TimeoutError, UaError) as e:
-            raise self._unreachable(_reason(e), "start the server") from e
+            self._ticket = session.ticket
+            subscription = await self._attach(session)
+            await self._listen(session, subscription, sink)
+            keep = self._memory.keeps
+        except SubscriptionGone as e:
+            if subscription is not None:
+                subscription.gone = True
+            raise self._unreachable(e, "look at the server") from e
+        except (*FAULTS, LinkLost) as e:
+            raise self._unreachable(_reason(e), "look at the server") from e
         finally:
-            await _close(client)
-        if lost.is_set():
-            raise self._unreachable("the connection was lost", "look at the server")
+            self._save()
+            await session.close(keep=keep)
 
-    async def _subscribe(self, items: _Items) -> None:
-        await items.create_missing()
-        if not items.missing:
+    async def _open(self) -> Session:
+        client = Client(self.url, timeout=self._patience.request_s)
+        pki = Pki((self.around.data or Path()) / "pki", self.around.wall_s)
+        options = self._options
+        try:
+            await secured_client(client, options, pki, source=self.name, folder=self.around.folder)
+            return await Session.open(client, self._patience, self._ticket)
+        except FAULTS as e:
+            if clear := refused(e, options, pki, source=self.name):
+                raise clear from e
+            raise self._unreachable(_reason(e), "start the server") from e
+
+    async def _attach(self, session: Session) -> Subscription:
+        """Take up the subscription that the server has kept, or make one."""
+        self._items.resolve(await session.namespaces())
+        before, subscription = self._subscription, None
+        if before is not None and not before.gone:
+            self.attached = "resumed" if session.resumed else "transferred"
+            if await (before.touch(session) if session.resumed else before.transfer(session)):
+                subscription = before
+        if subscription is None:
+            self.attached = "new"
+            if before is not None:
+                await before.delete(session)
+                self._items.forget(before.heard_us)
+            interval_ms = self._options.publishing_interval_ms
+            subscription = await Subscription.create(session, interval_ms, self._patience)
+        self._subscription = subscription
+        logger.info('source "%s": connected, subscription %s', self.name, self.attached)
+        return subscription
+
+    async def _listen(self, session: Session, subscription: Subscription, sink: Sink) -> None:
+        """Until the connection is lost or ``stop``."""
+        listener = Listener(
+            session, subscription, self._items, self._holes, self.reached_us, sink, self._patience
+        )
+        listener.history = self._options.history
+        monitoring = Monitoring(session, subscription.id, self._options)
+        await monitoring.learn_limits()
+        await monitoring.tidy(self._items)
+        await self._create_missing(monitoring)
+        publisher = Publisher(session, subscription, listener.take, self._patience)
+        subscription.on_heard = self._save_now_and_then
+        if self.attached != "new":
+            await publisher.catch_up()
+        running: list[asyncio.Task[None]] = [
+            asyncio.create_task(publisher.run()),
+            asyncio.create_task(self._look_again(monitoring)),
+            asyncio.create_task(session.renew()),
+        ]
+        ends = [asyncio.create_task(e.wait()) for e in (session.lost, self._stopping)]
+        try:
+            await asyncio.wait([*running, *ends], return_when=asyncio.FIRST_COMPLETED)
+            publisher.end()
+            await asyncio.wait(running[:1])  # a delivery that has begun is never cut short
+            for task in running:
+                if task.done():
+                    task.result()
+            if session.lost.is_set():
+                raise LinkLost("the connection was lost")
+            await self._settle(subscription, publisher)
+        finally:
+            self._rejected += listener.rejected
+            for waiting in (*running, *ends):
+                waiting.cancel()
+            await asyncio.gather(*running, *ends, return_exceptions=True)
+
+    async def _settle(self, subscription: Subscription, publisher: Publisher) -> None:
+        """Acknowledge what becomes durable soon; the rest comes again at the next start."""
+        changed = asyncio.Event()
+        subscription.on_room = changed.set
+        try:
+            async with asyncio.timeout(self._patience.stop_s):
+                while subscription.pending:
+                    changed.clear()
+                    await changed.wait()
+        except TimeoutError:
+            logger.info('source "%s": stopped before everything was durable', self.name)
+        publisher.acknowledge()
+
+    async def _create_missing(self, monitoring: Monitoring) -> None:
+        wanted = self._items.missing
+        if wanted:
+            # Before the server is asked, since values come before its answer.
+            self._holes.begin(wanted)
+            self._warn_of(await monitoring.create(wanted))
+            self._save_items()
+        missing = self._items.missing
+        if not missing:
+            self._missing.clear()
             self._all_well()
             return
-        names = ", ".join(self.addresses[i] for i in items.missing[:3])
-        more = f" and {len(items.missing) - 3} more" if len(items.missing) > 3 else ""
+        self.subscribed.clear()
+        self._missing.set()
+        names = ", ".join(item.key for item in missing[:3])
+        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
         self._fails(
             f'source "{self.name}": the server has no {names}{more}; add the node there, or '
             f"correct its address in the plant file"
         )
 
-    def _count_rejected(self, count: int) -> None:
-        self._rejected += count
+    async def _look_again(self, monitoring: Monitoring) -> None:
+        while True:
+            await self._missing.wait()
+            await self._sleep(self._patience.look_again_s)
+            self._items.resolve(await monitoring.session.namespaces())
+            await self._create_missing(monitoring)
 
-
-class _Items:
-    """The monitored items of one connection."""
-
-    def __init__(self, client: Client, addresses: Sequence[str]) -> None:
-        self._session = client.uaclient
-        self._client = client
-        self._addresses = addresses
-        self._subscription_id = 0
-        self.missing = list(range(len(addresses)))
-        """Indices of addresses that are not subscribed."""
-
-    async def open(self, sink: Sink, rejected: Callable[[int], None], lost: asyncio.Event) -> None:
-        async def on_publish(result: Any) -> None:
-            # asyncua sends the next PublishRequest when this returns: a full sink holds the server.
-            readings, refused = ReadingsBuilder(), 0
-            for notification in result.NotificationMessage.NotificationData or ():
-                if isinstance(notification, ua.DataChangeNotification):
-                    refused += _read(notification.MonitoredItems, readings)
-                elif isinstance(notification, ua.StatusChangeNotification):
-                    lost.set()
-            if refused:
-                rejected(refused)
-            if len(readings):
-                await sink(Delivery(readings=readings.build()))
-
-        wanted = ua.CreateSubscriptionParameters()
-        wanted.RequestedPublishingInterval = PUBLISHING_INTERVAL_MS
-        wanted.RequestedLifetimeCount = 3_000
-        wanted.RequestedMaxKeepAliveCount = 25
-        wanted.MaxNotificationsPerPublish = 0
-        wanted.PublishingEnabled = True
-        created = await self._session.create_subscription(wanted, on_publish)
-        self._subscription_id = created.SubscriptionId
-
-    async def create_missing(self) -> None:
-        """Subscribe what is not subscribed yet; what the server does not have stays missing."""
-        namespaces = await self._client.get_namespace_array()
-        nodes = {i: _node_id(self._addresses[i], namespaces) for i in self.missing}
-        known = [(i, node) for i, node in nodes.items() if node is not None]
-        absent = [i for i, node in nodes.items() if node is None]
-        for start in range(0, len(known), ITEMS_PER_REQUEST):
-            part = known[start : start + ITEMS_PER_REQUEST]
-            codes = await self._create(part, every_write=True)
-            plain = [item for item, code in zip(part, codes, strict=True) if code in _NO_FILTER]
-            again = dict(zip(plain, await self._create(plain, every_write=False), strict=True))
-            absent += [
-                item[0]
-                for item, code in zip(part, codes, strict=True)
-                if again.get(item, code) != ua.StatusCodes.Good
-            ]
-        self.missing = sorted(absent)
-
-    async def _create(self, nodes: list[tuple[int, Any]], *, every_write: bool) -> list[int]:
-        if not nodes:
-            return []
-        params = ua.CreateMonitoredItemsParameters()
-        params.SubscriptionId = self._subscription_id
-        params.TimestampsToReturn = ua.TimestampsToReturn.Source
-        params.ItemsToCreate = [_request(i, node, every_write) for i, node in nodes]
-        results = await self._session.create_monitored_items(params)
-        return [int(result.StatusCode.value) for result in results]
-
-
-def _request(index: int, node: Any, every_write: bool) -> Any:
-    item = ua.MonitoredItemCreateRequest()
-    item.ItemToMonitor.NodeId = node
-    item.ItemToMonitor.AttributeId = ua.AttributeIds.Value
-    item.MonitoringMode = ua.MonitoringMode.Reporting
-    wanted = item.RequestedParameters
-    wanted.ClientHandle = index
-    wanted.SamplingInterval = 0.0
-    wanted.QueueSize = QUEUE_SIZE
-    wanted.DiscardOldest = True
-    if every_write:
-        wanted.Filter = ua.DataChangeFilter(Trigger=ua.DataChangeTrigger.StatusValueTimestamp)
-    return item
-
-
-def _node_id(address: str, namespaces: Sequence[str]) -> Any:
-    """The NodeId; None when the address or its namespace is not known to the server."""
-    if address.startswith("nsu="):
-        uri, _, rest = address[4:].partition(";")
-        if uri not in namespaces:
-            return None
-        address = f"ns={namespaces.index(uri)};{rest}"
-    try:
-        return ua.NodeId.from_string(address)
-    except (UaError, ValueError):
-        return None
-
-
-def _read(items: Sequence[Any], readings: ReadingsBuilder) -> int:
-    """Append what the server sent; returns how many values could not be understood or were lost."""
-    refused = 0
-    for item in items:
-        data = item.Value
-        status = data.StatusCode.value if data.StatusCode is not None else 0
-        if status == ua.StatusCodes.BadWaitingForInitialData:
-            continue
-        value = data.Value.Value if data.Value is not None else None
-        if value is not None and not isinstance(value, float | int | str):
-            text = getattr(value, "Text", None)  # LocalizedText
-            refused += text is None
-            value = text
-        refused += status & _OVERFLOW == _OVERFLOW
-        stamp = data.SourceTimestamp
-        readings.add(
-            item.ClientHandle,
-            value,
-            None if stamp is None else _to_us(stamp),
-            min(status >> 30, 2) if value is not None else 2,
+    def _warn_of(self, short: Sequence[ShortQueue]) -> None:
+        if not short or self._warned_of_queues:
+            return
+        self._warned_of_queues = True
+        worst = min(short, key=lambda s: s.keeps_s)
+        logger.warning(
+            'source "%s": the server keeps %d values of %s where %d were asked for, that is %.3g s '
+            "and not %g s%s; raise its limit, or keep_s is not met",
+            self.name,
+            worst.granted,
+            worst.key,
+            worst.asked,
+            worst.keeps_s,
+            self._options.keep_s,
+            f" (and {len(short) - 1} more nodes)" if len(short) > 1 else "",
         )
-    return refused
 
+    def _save_now_and_then(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if now - self._saved_at >= SAVE_S:
+            self._saved_at = now
+            self._save()
 
-def _to_us(stamp: datetime) -> int:
-    return (stamp - (_EPOCH if stamp.tzinfo else _NAIVE_EPOCH)) // _MICROSECOND
+    def _save(self) -> None:
+        subscription, ticket = self._subscription, self._ticket
+        if subscription is None or ticket is None or not self._memory.keeps:
+            return
+        self._memory.save(
+            Kept(
+                url=self.url,
+                ticket=ticket,
+                subscription_id=subscription.id,
+                interval_ms=subscription.interval_ms,
+                keep_alives=subscription.keep_alives,
+                heard_us=subscription.durable_us,
+            )
+        )
+
+    def _save_items(self) -> None:
+        if self._subscription is not None:
+            self._memory.save_items(self._subscription.id, self._items.saved())
+            self._save()
 
 
 def _reason(error: BaseException) -> str:
     if isinstance(error, ConnectionRefusedError):
         return "nobody answers at that port"
+    if isinstance(error, TimeoutError):
+        return "no answer"
     return str(error) or type(error).__name__
-
-
-async def _close(client: Client) -> None:
-    # A connection that is gone cannot be closed in order; asyncua says so in many ways.
-    with contextlib.suppress(OSError, TimeoutError, UaError, AttributeError):
-        await client.disconnect()
