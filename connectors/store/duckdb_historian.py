@@ -62,6 +62,9 @@ class DuckdbHistorian(FrontierHistorian):
         0
     """
 
+    _root: duckdb.DuckDBPyConnection
+    _appender: duckdb.DuckDBPyConnection
+
     def __init__(
         self, path: Path | str, *, keep: timedelta | None = None, hot_rows: int = 1_000_000
     ) -> None:
@@ -69,8 +72,8 @@ class DuckdbHistorian(FrontierHistorian):
 
         Args:
             path: Of the file.
-            keep: How long samples stay, by measured_at, before ``tend`` drops them; None for
-                ever.
+            keep: How long samples stay, by measured_at, before ``tend`` drops them, an hour at
+                a time; None for ever.
             hot_rows: How many rows in arrival order are worth sorting; the ``append`` that
                 reaches them does it, in about half a second for a million.
 
@@ -80,6 +83,7 @@ class DuckdbHistorian(FrontierHistorian):
         """
         self._path, self._keep, self._full = Path(path), keep, hot_rows
         self._writing = threading.Lock()
+        self._opening = threading.Lock()
         self._tending = threading.Lock()
         """Taken before ``_writing``: one sealing or dropping at a time, while rows arrive."""
         self._ids: dict[SignalId, int] = {}
@@ -87,8 +91,8 @@ class DuckdbHistorian(FrontierHistorian):
         self._active = 0
         self._hot_rows = [0, 0]
         self._hot_since: datetime | None = None
+        self._dropped: datetime | None = None
         self._closed = self._broken = False
-        self._opening = threading.Lock()
         with _owned_lock, self._errors("cannot be opened"):
             self._key = self._path.resolve()
             if self._key in _owned:
@@ -100,7 +104,7 @@ class DuckdbHistorian(FrontierHistorian):
             with self._errors("cannot be opened"), self._cursor() as cursor:
                 prepare(cursor, self._path)
             self._open_frontier()
-            self._active = 1 if self._hot_rows[1] and not self._hot_rows[0] else 0
+            self._active = int(not self._hot_rows[0])
         except BaseException:
             self.close()
             raise
@@ -136,7 +140,7 @@ class DuckdbHistorian(FrontierHistorian):
             StoreError: The file cannot be read.
         """
         known = self._known(signals)
-        window = _window(known, signals, start, end, as_of, worst)
+        window = reading.window_of(known, signals, start, end, as_of, worst)
         with self._errors("cannot be read"), self._cursor() as cursor:
             rows, texts = reading.rows(cursor, window)
         known = known if signals is not None else self._known(None)  # some may be new
@@ -165,7 +169,7 @@ class DuckdbHistorian(FrontierHistorian):
         """
         span = span_us(bucket_s)
         known = self._known(signals)
-        window = _window(known, signals, start, end, as_of, Quality.UNCERTAIN)
+        window = reading.window_of(known, signals, start, end, as_of, Quality.UNCERTAIN)
         with self._errors("cannot be read"), self._cursor() as cursor:
             found = reading.buckets(cursor, window, span)
         known = known if signals is not None else self._known(None)  # some may be new
@@ -195,8 +199,7 @@ class DuckdbHistorian(FrontierHistorian):
         """
         with self._tending:
             with self._errors("not tended"):
-                if self._keep is not None:
-                    self._forget(to_us(now - self._keep))
+                self._drop_old(now)
             if self._hot_since is None and any(self._hot_rows):
                 self._hot_since = now
             rested = self._hot_since is not None and now - self._hot_since >= _REST
@@ -227,23 +230,37 @@ class DuckdbHistorian(FrontierHistorian):
         """Sort one half of the hot part; the other half takes what arrives meanwhile."""
         with self._errors("not sorted"), self._cursor() as cursor:
             with self._writing:
-                if not self._certain:
-                    self._frontier, self._certain = self._load_frontier(), True
+                newest = self._newest_columns()
                 if not self._hot_rows[1 - self._active]:  # else an earlier try did not end
                     self._active = 1 - self._active
                     self._hot_since = None
-                newest, _ = self._frontier.latest(None, None)
-                ids = np.array([self._ids[name] for name in newest.signals], np.int32)
-            seal(cursor, HOT[1 - self._active], to_columns(newest, ids))
+            seal(cursor, HOT[1 - self._active], newest)
             self._hot_rows[1 - self._active] = 0
             self._checkpoint(cursor)
 
+    def _drop_old(self, now: datetime) -> None:
+        if self._keep is None:
+            return
+        before = (now - self._keep).replace(minute=0, second=0, microsecond=0)
+        if self._dropped is None or self._dropped < before:
+            self._forget(to_us(before))
+            self._dropped = before
+
     def _forget(self, before_us: int) -> int:
         with self._cursor() as cursor:
-            dropped = drop_before(cursor, before_us)
+            with self._writing:
+                newest = self._newest_columns()
+            dropped = drop_before(cursor, before_us, newest)
             if dropped:
                 self._checkpoint(cursor)
         return dropped
+
+    def _newest_columns(self) -> dict[str, NDArray[Any]]:
+        """The newest stored row of each signal; only while nobody writes."""
+        if not self._certain:
+            self._frontier, self._certain = self._load_frontier(), True
+        newest, _ = self._frontier.latest(None, None)
+        return to_columns(newest, np.array([self._ids[name] for name in newest.signals], np.int32))
 
     def _checkpoint(self, cursor: duckdb.DuckDBPyConnection) -> None:
         """Empty the log into the file and give back room that dropped rows took."""
@@ -270,10 +287,9 @@ class DuckdbHistorian(FrontierHistorian):
         return SampleBatch.concat([to_batch(known, rows, texts_of(rows["text"])) for rows in found])
 
     def _is_stored(self, batch: SampleBatch) -> NDArray[np.bool_]:
+        ids = self._numbers_of(batch.signals)[batch.code]
         with self._cursor() as cursor:
-            return reading.stored(
-                cursor, self._numbers_of(batch.signals)[batch.code], batch.measured_us
-            )
+            return reading.stored(cursor, ids, batch.measured_us)
 
     def _write(self, batch: SampleBatch) -> None:
         numbers = self._numbers_of(batch.signals)
@@ -382,20 +398,3 @@ class DuckdbHistorian(FrontierHistorian):
             if "Could not set lock" in line:
                 what, line = "in use by another process", line.partition("Conflicting ")[2]
             raise StoreError(f"{self._path}: {what}: {line}") from e
-
-
-def _window(
-    known: dict[SignalId, int],
-    signals: Sequence[SignalId] | None,
-    start: datetime,
-    end: datetime,
-    as_of: datetime | None,
-    worst: Quality,
-) -> reading.Window:
-    return reading.Window(
-        ids=None if signals is None else sorted(known.values()),
-        start_us=to_us(start),
-        end_us=to_us(end),
-        as_of_us=None if as_of is None else to_us(as_of),
-        worst=int(worst),
-    )

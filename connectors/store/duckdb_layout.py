@@ -135,28 +135,31 @@ def seal(cursor: duckdb.DuckDBPyConnection, hot: str, newest: dict[str, Any]) ->
     cursor.execute("COMMIT")
 
 
-def drop_before(cursor: duckdb.DuckDBPyConnection, before_us: int) -> int:
+def drop_before(cursor: duckdb.DuckDBPyConnection, before_us: int, newest: dict[str, Any]) -> int:
     """Drop rows measured before an instant, except the newest of a signal; in one transaction.
+
+    Args:
+        cursor: Of the open file.
+        before_us: Microseconds since 1970.
+        newest: Columns of the newest stored row of each signal.
 
     Returns:
         How many were dropped.
     """
     cursor.execute("BEGIN")
-    tables = (*HOT, "sealed")
-    everything = " UNION ALL ".join(
-        f"SELECT signal_id, measured_us FROM {table}" for table in (*tables, "newest")
-    )
+    cursor.register("front", {name: newest[name] for name in ("signal_id", "measured_us")})
     cursor.execute(
-        "CREATE OR REPLACE TEMP TABLE kept AS SELECT signal_id, max(measured_us) AS measured_us "
-        f"FROM ({everything}) GROUP BY signal_id HAVING max(measured_us) < {before_us}"
+        "CREATE OR REPLACE TEMP TABLE kept AS SELECT signal_id, measured_us FROM front "
+        f"WHERE measured_us < {before_us}"
     )
+    cursor.unregister("front")
     dropped = sum(
         _one(
             cursor,
             f"DELETE FROM {table} WHERE measured_us < {before_us} "
             "AND (signal_id, measured_us) NOT IN (SELECT (signal_id, measured_us) FROM kept)",
         )
-        for table in tables
+        for table in (*HOT, "sealed")
     )
     if dropped:
         until = before_us // MINUTE_US * MINUTE_US + MINUTE_US

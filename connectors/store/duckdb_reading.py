@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import duckdb
 import numpy as np
@@ -13,9 +14,10 @@ from numpy.typing import NDArray
 
 from connectors.store.duckdb_columns import Columns
 from connectors.store.duckdb_layout import HOT, MINUTE_US, floor_sql
-from twin.telemetry.samples import Quality
+from twin.plant.signals import SignalId
+from twin.telemetry.samples import Quality, to_us
 
-__all__ = ["Window", "buckets", "count", "newest_hot", "newest_of", "rows", "stored"]
+__all__ = ["Window", "buckets", "count", "newest_hot", "newest_of", "rows", "stored", "window_of"]
 
 _HOUR_US = 3_600_000_000
 _LOOK_BACK_US = (_HOUR_US, 24 * _HOUR_US, 30 * 24 * _HOUR_US, 1 << 62)
@@ -52,6 +54,24 @@ class Window:
         if self.worst < Quality.BAD:
             parts.append(f"quality <= {self.worst}")
         return " AND ".join(parts)
+
+
+def window_of(
+    known: dict[SignalId, int],
+    signals: Sequence[SignalId] | None,
+    start: datetime,
+    end: datetime,
+    as_of: datetime | None,
+    worst: Quality,
+) -> Window:
+    """The window that a reader asks for; ``known`` are the numbers of the signals it names."""
+    return Window(
+        ids=None if signals is None else sorted(known.values()),
+        start_us=to_us(start),
+        end_us=to_us(end),
+        as_of_us=None if as_of is None else to_us(as_of),
+        worst=int(worst),
+    )
 
 
 def rows(cursor: duckdb.DuckDBPyConnection, window: Window) -> tuple[Columns, Columns | None]:
@@ -209,19 +229,17 @@ def _known_later(cursor: duckdb.DuckDBPyConnection, inner: Window, as_of_us: int
 def _rolled_up(window: Window, inner: Window, span_us: int) -> list[str]:
     hot, sealed = window.where("available_us"), window.where("measured_us + lag_us")
     row = _ROW.format(available="available_us")
-    raw = " UNION ALL ".join(
-        [
-            *(f"SELECT {row} FROM {table} WHERE {hot}" for table in HOT),
-            _sealed(f"{sealed} AND NOT in_minutes"),
-            _sealed(f"{sealed} AND in_minutes AND measured_us < {inner.start_us}"),
-            _sealed(f"{sealed} AND in_minutes AND measured_us >= {inner.end_us}"),
-        ]
-    )
+    parts = [f"SELECT {row} FROM {table} WHERE {hot}" for table in HOT]
+    parts.append(_sealed(f"{sealed} AND NOT in_minutes"))
+    if window.start_us < inner.start_us:
+        parts.append(_sealed(f"{sealed} AND in_minutes AND measured_us < {inner.start_us}"))
+    if window.end_us > inner.end_us:
+        parts.append(_sealed(f"{sealed} AND in_minutes AND measured_us >= {inner.end_us}"))
     rolled = (
         f"SELECT signal_id, {floor_sql('minute_us', span_us)} AS bucket_us, numbers, total, low, "
         f"high, last, last_us {_minutes(inner)}"
     )
-    return [_raw(raw, span_us), rolled]
+    return [_raw(" UNION ALL ".join(parts), span_us), rolled]
 
 
 def _raw(rows: str, span_us: int) -> str:
