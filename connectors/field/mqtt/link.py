@@ -22,6 +22,7 @@ from connectors.field.mqtt.decoder import Publication
 from connectors.field.mqtt.secure import (
     Refused,
     Table,
+    no_tls,
     password_of,
     refused_by_tls,
     refused_connection,
@@ -130,7 +131,7 @@ class Link:
             raise refused_by_tls(e, self._plan.table) from e
         except ConnectionResetError as e:
             if tls:
-                raise refused_by_tls(ssl.SSLError(1, "connection reset"), self._plan.table) from e
+                raise no_tls("it hung up") from e
             raise
         self._channel = cast(Channel, client.socket())
         self._watched = self._channel.fileno()
@@ -327,8 +328,14 @@ class Link:
     def _why(self, error: OSError | None, why: str) -> Exception:
         if isinstance(error, ssl.SSLError):
             return refused_by_tls(error, self._plan.table)
-        if self._channel is not None and self._channel.first[:2] == b"\x15\x03":
+        first = b"" if self._channel is None else self._channel.first
+        if first == b"\x15\x03":
             return Refused("that port speaks TLS", "use mqtts:// in url")
+        if not first and not self._plan.url.startswith("mqtts"):
+            return Refused(
+                "it hung up without a word",
+                "use mqtts:// in url if that is its TLS port; else look at the broker's log",
+            )
         return ConnectionError(f"it hung up ({why})")
 
     def _hears(self, client: mqtt.Client, _: Any, message: mqtt.MQTTMessage) -> None:

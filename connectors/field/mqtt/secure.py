@@ -13,6 +13,7 @@ from twin.plant import MqttOptions
 __all__ = [
     "Refused",
     "Table",
+    "no_tls",
     "password_of",
     "refused_by_tls",
     "refused_connection",
@@ -111,11 +112,14 @@ def refused_by_tls(error: ssl.SSLError, table: Table) -> Refused:
     if isinstance(error, ssl.SSLCertVerificationError):
         return _refused_certificate(error, table)
     reason = _words(error.reason or str(error))
-    if "alert" in reason:
-        return _refused_by_alert(reason, table)
+    return _refused_by_alert(reason, table) if "alert" in reason else no_tls(reason)
+
+
+def no_tls(reason: str) -> Refused:
+    """Something answers there, in other words than TLS."""
     return Refused(
-        f"that port does not speak TLS as we do ({reason})",
-        "use the broker's TLS port, or mqtt:// where it has none",
+        f"that port does not speak TLS ({reason})",
+        "use the broker's TLS port in url, or mqtt:// where it has none",
     )
 
 

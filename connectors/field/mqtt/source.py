@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
@@ -30,6 +30,8 @@ from twin.plant import Source, SourceKind
 
 __all__ = ["MqttSource"]
 
+ASK_AGAIN_S = 15.0
+"""How often topics that the broker refused are asked for again. [s]"""
 LONGEST_JSON, LONGEST_SPARKPLUG = 1_000_000, 16_000_000
 """A longer message becomes a dead letter. [bytes]"""
 
@@ -69,7 +71,7 @@ class MqttSource(LiveSource):
         super().__init__(name, entry, url, signals, around)
         self._sparkplug = self.kind is SourceKind.SPARKPLUG
         self._decoder: Decoder = (
-            _bridged(SparkplugHost(self.addresses, self.around.wall_s))
+            SparkplugHost(self.addresses, self.around.wall_s, entry.sparkplug, self.reached_us)
             if self._sparkplug
             else JsonTopics(self.addresses, entry.mqtt.json_form)
         )
@@ -87,11 +89,13 @@ class MqttSource(LiveSource):
 
     async def _session(self, sink: Sink) -> None:
         link = Link(self._plan(), self._wake)
+        asking: asyncio.Task[None] | None = None
         try:
             await link.connect()
             self._connected = True
             lost = self._lost_session(link)
-            await self._subscribe(link)
+            if refused := await self._subscribe(link):
+                asking = asyncio.create_task(self._ask_again(link, refused))
             if lost is not None:
                 await sink(lost)
             await Listening(link, self._decoder, sink, self._count_rejected).run(
@@ -104,6 +108,8 @@ class MqttSource(LiveSource):
             found = "nobody answers at that port" if nobody else str(e) or type(e).__name__
             raise self._unreachable(found, "start the broker") from e
         finally:
+            if asking is not None:
+                asking.cancel()
             link.close()
         if link.lost and not self._stopping.is_set():
             raise self._unreachable(f"the connection was lost ({link.lost})", "look at the broker")
@@ -148,65 +154,46 @@ class MqttSource(LiveSource):
             durable=partial(self._memory.note, owed=False),
         )
 
-    async def _subscribe(self, link: Link) -> None:
+    async def _subscribe(self, link: Link) -> list[str]:
+        """Want what the plant file wants, and no longer what it wanted; returns what is refused."""
         wanted = set(self._filters)
         stale = [f for f in self._memory.facts.filters if f not in wanted]
         if stale and link.session_present:
             await link.unsubscribe(stale)
-        refused = await link.subscribe(self._filters)
+        short = await link.subscribe(self._filters)
         self._memory.note(filters=self._filters, exact=self.entry.mqtt.qos == 2)
+        return self._judge(short)
+
+    async def _ask_again(self, link: Link, refused: list[str]) -> None:
+        while refused:
+            await self._sleep(ASK_AGAIN_S)
+            refused = self._judge(await link.subscribe(refused))
+
+    def _judge(self, short: Mapping[str, Any]) -> list[str]:
+        """Say what was not granted as it was asked for; returns what was refused."""
+        refused = [f for f, code in short.items() if code.is_failure]
         if not refused:
             self._all_well()
-            return
-        name, code = next(iter(refused.items()))
-        more = f" and {len(refused) - 1} more" if len(refused) > 1 else ""
-        if any(c.is_failure for c in refused.values()):
-            self._fails(
-                self._says(
-                    f'it refuses the topic "{name}"{more}: {code}; give the broker\'s user these '
-                    f"topics, or correct address in [sources.{self.name}] of the plant file"
-                )
+        if not short:
+            return []
+        name = (refused or list(short))[0]
+        others = len(refused or short) - 1
+        topics = f'the topic "{name}"' + (f" and {others} more" if others else "")
+        if refused:
+            found = (
+                f"it refuses {topics}: {short[name]}; give the broker's user these topics, or "
+                f"correct address in [sources.{self.name}] of the plant file"
             )
-            return
-        self._all_well()
-        self._fails(
-            self._says(
-                f'it grants the topic "{name}"{more} with {code} only, so it keeps nothing while '
-                f"we are away; allow QoS {self.entry.mqtt.qos} at the broker"
+        else:
+            found = (
+                f"it grants {topics} with QoS {short[name].value} only and keeps less for us than "
+                f"we asked for; allow QoS {self.entry.mqtt.qos} at the broker"
             )
-        )
+        self._fails(self._says(found))
+        return refused
 
     def _count_rejected(self, count: int) -> None:
         self._rejected += count
 
     def _says(self, what: object) -> str:
         return f'source "{self.name}" at {public_url(self.url)}: {what}'
-
-
-def _bridged(host: Any) -> Any:
-    return host if hasattr(host, "oldest_held") else _Bridge(host)
-
-
-class _Bridge:
-    """Until the Sparkplug host is a decoder by itself."""
-
-    def __init__(self, host: Any) -> None:
-        self._host = host
-        self.filters, self.connected, self.feed = host.filters, host.connected, host.feed
-
-    def will(self) -> None:
-        return None
-
-    def tick(self, readings: ReadingsBuilder) -> None:
-        return None
-
-    def oldest_held(self) -> None:
-        return None
-
-    def commands(self) -> list[Any]:
-        return [(topic, payload, 0, False) for topic, payload in self._host.commands()]
-
-    def letters(self) -> list[Any]:
-        return []
-
-    gaps = farewell = letters
