@@ -11,6 +11,7 @@ from asyncua.client.client import Client
 from asyncua.ua.uaerrors import UaError
 
 from connectors.field.opcua.datatypes import DataTypes, Field
+from connectors.field.opcua.items import node_id
 from twin.errors import NotFoundError
 from twin.units import UNITS
 
@@ -201,7 +202,7 @@ class _Walk:
     async def _start(self, under: str | None) -> _Node:
         if under is None:
             return _Node(ua.NodeId(ua.ObjectIds.ObjectsFolder), (), variable=False)
-        node = _node_id(under, self._namespaces)
+        node = node_id(under.removesuffix("#"), self._namespaces)
         said = await self.read([(node, ua.AttributeIds.NodeClass)]) if node is not None else [None]
         if said[0] is None:
             raise NotFoundError(
@@ -364,9 +365,3 @@ def _is_array(node: _Node) -> bool:
 def _size(node: _Node) -> int:
     sizes: list[int] = node.found.get("ArrayDimensions") or []
     return sizes[0] if len(sizes) == 1 else 0
-
-
-def _node_id(address: str, namespaces: Sequence[str]) -> Any:
-    from connectors.field.opcua.items import node_id
-
-    return node_id(address, namespaces)
