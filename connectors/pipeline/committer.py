@@ -9,9 +9,8 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from connectors.field.delivery import Delivery
 from connectors.pipeline.frames import Frame, encode_facts, encode_samples
-from connectors.pipeline.lane import Lane
+from connectors.pipeline.lane import Lane, Parcel
 from connectors.pipeline.spool import Spool
 from twin.errors import StoreError
 
@@ -22,7 +21,7 @@ LONGEST_PAUSE_S = 5.0
 
 logger = logging.getLogger(__name__)
 
-_Taken = list[tuple[Lane, list[Delivery]]]
+_Taken = list[tuple[Lane, list[Parcel]]]
 _Note = tuple[str, Sequence[Mapping[str, Any]], "asyncio.Future[None]"]
 
 
@@ -106,7 +105,7 @@ class Committer:
 
     async def _commit(self) -> None:
         await self._room()
-        taken = [(lane, deliveries) for lane in self._lanes() if (deliveries := lane.take())]
+        taken = [(lane, parcels) for lane in self._lanes() if (parcels := lane.take())]
         notes, self._notes = self._notes, []
         if not (taken or notes):
             return
@@ -116,8 +115,8 @@ class Committer:
             last = await self._append(payloads)
             for seq, frame in enumerate(frames, last - len(frames) + 1):
                 self._offer(seq, frame)
-        for lane, deliveries in taken:
-            lane.is_durable(deliveries)
+        for lane, parcels in taken:
+            lane.is_durable(parcels)
         for _, _, done in notes:
             if not done.done():
                 done.set_result(None)
@@ -157,8 +156,8 @@ class Committer:
 def _prepared(taken: _Taken, notes: list[_Note]) -> tuple[list[Frame], list[bytes]]:
     frames: list[Frame] = []
     payloads: list[bytes] = []
-    for lane, deliveries in taken:
-        batch, facts = lane.content(deliveries)
+    for lane, parcels in taken:
+        batch, facts = lane.content(parcels)
         if len(batch):
             frames.append(Frame(source=lane.name, batch=batch, facts=()))
             payloads.append(encode_samples(lane.name, batch))

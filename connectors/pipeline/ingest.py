@@ -278,7 +278,7 @@ class Ingest:
             refused=counts.refused,
             rejected=health.rejected,
             gaps=lane.gaps,
-            waiting=max(0, taken_over + lane.marks - counts.done),
+            waiting=max(0, taken_over - counts.done),
             last_at=None if counts.last_us is None else from_us(counts.last_us),
             clock_skew_s=lane.clock_skew_s,
             error=self._committer.error or self._store_error() or health.error,

@@ -19,7 +19,7 @@ from connectors.pipeline.normalise import SignalMap, normalise, of_wrong_kind
 from connectors.pipeline.skew import ClockCheck
 from twin.telemetry import Quality, SampleBatch, from_us, to_us
 
-__all__ = ["Lane", "SourceStatus", "letter_fact"]
+__all__ = ["Lane", "Parcel", "SourceStatus", "letter_fact"]
 
 ROOM = 20_000
 """Readings that wait for the disk before the source is held back; a delivery is never split."""
@@ -39,7 +39,7 @@ class SourceStatus:
     subscribed: bool
     """Every wanted signal is subscribed."""
     received: int
-    """Samples taken over from the source."""
+    """Samples taken over from the source, and marks of its gaps."""
     durable: int
     """Samples on disk; the source was told."""
     stored: int
@@ -60,6 +60,16 @@ class SourceStatus:
     """By how much the clock of its devices is off, when it is: positive when it is ahead."""
     error: str | None
     """What is wrong now, with its remedy."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Parcel:
+    """A delivery on its way: stamped, its gaps marked by samples without value."""
+
+    readings: Readings
+    facts: list[dict[str, Any]]
+    gaps: int
+    durable: Callable[[], None] | None
 
 
 class Lane:
@@ -84,11 +94,11 @@ class Lane:
         """
         self.source = source
         self.signal_map = signal_map
-        self.received = self.durable = self.gaps = self.marks = 0
+        self.received = self.durable = self.gaps = 0
         self._clock = clock
         self._wake = wake
         self._check = check
-        self._waiting: list[Delivery] = []
+        self._waiting: list[Parcel] = []
         self._rows = 0
         self._free = asyncio.Event()
         self._free.set()
@@ -116,7 +126,7 @@ class Lane:
     def continue_from(self, before: Lane) -> None:
         """Take over the counts, and what is durable, of the lane that this one replaces."""
         self.received, self.durable = before.received, before.durable
-        self.gaps, self.marks = before.gaps, before.marks
+        self.gaps = before.gaps
         old = before.signal_map.signals
         self.start_from(dict(zip(old, before.source.reached_us.tolist(), strict=True)))
 
@@ -126,40 +136,41 @@ class Lane:
 
     async def _sink(self, delivery: Delivery) -> None:
         # It is in before the wait: a source that is cut off while it waits loses nothing.
-        delivery = replace(delivery, readings=self._stamped(delivery.readings))
-        self.received += len(delivery)
-        self._waiting.append(delivery)
-        self._rows += max(len(delivery), 1)
+        now_us = to_us(self._clock.now())
+        parts, facts = [self._stamped(delivery.readings, now_us)], []
+        for gap in delivery.gaps:
+            marks, fact = self._gap(gap, now_us)
+            parts.append(marks)
+            facts.append(fact)
+        facts += [letter_fact(letter, now_us) for letter in delivery.letters]
+        readings = Readings.concat(parts)
+        self.received += len(readings)
+        self._waiting.append(Parcel(readings, facts, len(delivery.gaps), delivery.durable))
+        self._rows += max(len(readings), 1)
         self._wake(delivery.hurry or self._rows >= ROOM // 4)
         if self._rows >= ROOM:
             self._free.clear()
         await self._free.wait()
 
-    def take(self) -> list[Delivery]:
+    def take(self) -> list[Parcel]:
         """What waits, oldest first; from now on it is the caller's."""
         taken, self._waiting, self._rows = self._waiting, [], 0
         self._free.set()
         return taken
 
-    def is_durable(self, deliveries: Sequence[Delivery]) -> None:
+    def is_durable(self, parcels: Sequence[Parcel]) -> None:
         """Tell the source that these are on disk."""
-        for delivery in deliveries:
-            self.durable += len(delivery)
-            self.gaps += len(delivery.gaps)
-            if delivery.durable is not None:
-                delivery.durable()
+        for parcel in parcels:
+            self.durable += len(parcel.readings)
+            self.gaps += parcel.gaps
+            if parcel.durable is not None:
+                parcel.durable()
 
-    def content(self, deliveries: Sequence[Delivery]) -> tuple[SampleBatch, list[dict[str, Any]]]:
-        """Samples and facts of deliveries; may run on another thread."""
+    def content(self, parcels: Sequence[Parcel]) -> tuple[SampleBatch, list[dict[str, Any]]]:
+        """Samples and facts of parcels; may run on another thread."""
         now_us = to_us(self._clock.now())
-        facts = [letter_fact(letter, now_us) for d in deliveries for letter in d.letters]
-        parts = [d.readings for d in deliveries if len(d)]
-        for gap in (gap for d in deliveries for gap in d.gaps):
-            marks, fact = self._gap(gap, now_us)
-            parts.append(marks)
-            facts.append(fact)
-            self.marks += len(marks)
-        readings = Readings.concat(parts)
+        facts = [fact for parcel in parcels for fact in parcel.facts]
+        readings = Readings.concat([parcel.readings for parcel in parcels])
         for row in of_wrong_kind(self.signal_map, readings).tolist():
             said = "" if readings.text is None else str(readings.text[row])
             address = self.source.addresses[int(readings.index[row])]
@@ -169,11 +180,10 @@ class Lane:
             facts.append(letter_fact(letter, now_us) | {"form": "value"})
         return normalise(self.signal_map, readings, now_us), facts
 
-    def _stamped(self, readings: Readings) -> Readings:
+    def _stamped(self, readings: Readings, now_us: int) -> Readings:
         """Readings without a time were measured now, those of one signal one after the other."""
         if not len(readings):
             return readings
-        now_us = to_us(self._clock.now())
         at, reached_us = readings.measured_us, self.source.reached_us
         timeless = np.flatnonzero((at < EARLIEST_US) | (at >= LATEST_US))
         if len(timeless):

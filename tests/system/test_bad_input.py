@@ -247,13 +247,13 @@ def test_a_disk_that_becomes_full_loses_nothing_that_was_stored(
             product.signalled(15)
             assert product.process.returncode == 1
             assert "Traceback" not in product.errors
-            assert "not stored" in product.errors.splitlines()[-1]
+            assert "not on disk" in product.errors.splitlines()[-1]
     assert rows(store) >= before + stored
 
 
 def rows(store: Path) -> int:
     with duckdb.connect(str(store)) as database:
-        ((count,),) = database.execute("SELECT count(*) FROM samples").fetchall()
+        ((count,),) = database.execute("SELECT count(*) FROM telemetry").fetchall()
     return int(count)
 
 

@@ -80,7 +80,8 @@ def store(folder: Path, story: dict[str, Any]) -> duckdb.DuckDBPyConnection:
     prefix = "/".join(plant[key] for key in ("site", "area", "line"))
     database.execute(
         "CREATE TEMP VIEW kept AS "
-        "SELECT name, measured_us, available_us, value, text, quality FROM samples JOIN signals USING (signal_id)"
+        "SELECT signal AS name, epoch_us(measured_at) AS measured_us, "
+        "epoch_us(available_at) AS available_us, value, text, quality FROM telemetry"
     )
     database.execute(
         "CREATE TEMP TABLE sent AS "
@@ -137,7 +138,7 @@ def test_what_the_product_counts_as_stored_is_in_the_store(
     store: duckdb.DuckDBPyConnection, history: Path, story: dict[str, Any]
 ) -> None:
     before = duckdb.connect(str(history / "data" / "telemetry.duckdb"), read_only=True)
-    ((old,),) = before.execute("SELECT count(*) FROM samples").fetchall()
+    ((old,),) = before.execute("SELECT count(*) FROM telemetry").fetchall()
     ((now,),) = numbers(store, "SELECT count(*) FROM kept")
     assert now - old == sum(s["stored"] for s in story["sources"])
     for source in story["sources"]:
