@@ -1,13 +1,16 @@
 """``linetwin ingest`` as a process, with a patience that is shortened or a store that is slow.
 
     python tests/torture_child.py PLANT DATA [--slow-store-s S] [--set MODULE.NAME=NUMBER] ...
+        [--patience NAME=SECONDS] ...
 
-``--set`` changes a constant of the product (a probe, a pause) before anything is made of it.
+``--set`` changes a constant of the product (a probe, a pause) before anything is made of it;
+``--patience`` one of those that an OPC UA source has with its server.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import importlib
 import sys
 import time
@@ -16,6 +19,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from connectors.cli import main
+from connectors.field.opcua import source
 from connectors.store.duckdb_historian import DuckdbHistorian
 from twin.telemetry import SampleBatch
 
@@ -37,13 +41,17 @@ def run() -> None:
     parser.add_argument("data")
     parser.add_argument("--slow-store-s", type=float, default=0.0)
     parser.add_argument("--set", action="append", default=[])
+    parser.add_argument("--patience", action="append", default=[])
     options = parser.parse_args()
     for setting in options.set:
         place, _, number = setting.partition("=")
         module, _, name = place.rpartition(".")
         loaded = importlib.import_module(module)
         assert hasattr(loaded, name), f"{module} has no {name}"
-        setattr(loaded, name, float(number))
+        setattr(loaded, name, type(getattr(loaded, name))(float(number)))
+    if options.patience:
+        short = {name: float(s) for name, _, s in (p.partition("=") for p in options.patience)}
+        source.Patience = functools.partial(source.Patience, **short)  # type: ignore[assignment,misc]
     if options.slow_store_s:
         slow_down(options.slow_store_s)
     sys.argv = ["linetwin", "ingest", "--plant", options.plant, "--data", options.data]

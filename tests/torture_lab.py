@@ -354,9 +354,9 @@ def _flags(options: dict[str, object]) -> list[object]:
 
 
 class Broker:
-    """Mosquitto with persistence that saves after every change, once a second."""
+    """Mosquitto that saves by itself: once a second, or, slower, after every change."""
 
-    def __init__(self, rig: Rig, *settings: str) -> None:
+    def __init__(self, rig: Rig, *, on_changes: bool = False) -> None:
         self.port = free_port()
         self._rig = rig
         self._conf = rig.folder / "mosquitto.conf"
@@ -364,8 +364,8 @@ class Broker:
         kept.mkdir()
         lines = [f"listener {self.port} 127.0.0.1", "allow_anonymous true", "user root"]
         lines += ["persistence true", f"persistence_location {kept}/", "autosave_interval 1"]
-        lines += ["autosave_on_changes true", "max_queued_messages 0", "log_dest stderr", *settings]
-        self._conf.write_text("\n".join([*lines, ""]))
+        lines += [f"autosave_on_changes {str(on_changes).lower()}", "max_queued_messages 0"]
+        self._conf.write_text("\n".join([*lines, "log_dest stderr", ""]))
         self.url = f"mqtt://127.0.0.1:{self.port}"
         self.start()
 

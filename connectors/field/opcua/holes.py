@@ -66,7 +66,7 @@ class Holes:
         at_us = measured_us(changes)
         at_us = np.where(at_us == NO_TIME, message.published_us, at_us)
         found = Suspicion(keep=np.ones(len(changes), np.bool_))
-        for row in np.flatnonzero(new & ~waits(changes.status)).tolist():
+        for row in np.flatnonzero(new & ~waits(changes)).tolist():
             item = self._items.by_handle.get(int(handles[row]))
             if item is None or item.handle in found.settled:
                 continue

@@ -22,6 +22,8 @@ ua: Any = _ua
 
 BAD = 2
 _WAITING = int(ua.StatusCodes.BadWaitingForInitialData)
+_INITIAL = int(ua.StatusCodes.UncertainInitialValue)
+"""With neither value nor time, what node-opcua says of a node that nobody has written yet."""
 
 
 @dataclass(slots=True)
@@ -52,9 +54,16 @@ def measured_us(changes: Changes) -> NDArray[np.int64]:
     return np.where(none, changes.server_us, changes.source_us)
 
 
-def waits(status: NDArray[np.uint32]) -> NDArray[np.bool_]:
+def waits(changes: Changes) -> NDArray[np.bool_]:
     """Which nodes wait for their first value."""
-    waiting: NDArray[np.bool_] = (status & 0xFFFF0000) == _WAITING
+    code = changes.status & 0xFFFF0000
+    waiting: NDArray[np.bool_] = code == _WAITING
+    empty = (code == _INITIAL) & np.isnan(changes.value) & (changes.source_us == NO_TIME)
+    if empty.any():
+        if changes.text is not None:
+            empty &= changes.text == None  # noqa: E711 - element by element
+        empty[[row for row, _ in changes.other]] = False
+        waiting |= empty
     return waiting
 
 
@@ -80,7 +89,7 @@ def read(
     good = index >= 0
     for row, _ in changes.other:
         good[row] = False
-    wanted = ~waits(status)
+    wanted = ~waits(changes)
     if keep is not None:
         wanted &= keep
     if good.all() and wanted.all():
