@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, quote, urlsplit, urlunsplit
@@ -32,9 +33,10 @@ def open_main_historian(settings: Settings) -> Historian:
         StoreError: It cannot be opened.
     """
     if not settings.historian_url:
-        from connectors.store.open import open_historian
+        from connectors.store.duckdb_historian import DuckdbHistorian
 
-        return open_historian(settings.data / "telemetry.duckdb")
+        keep = None if settings.keep_days is None else timedelta(days=settings.keep_days)
+        return DuckdbHistorian(settings.data / "telemetry.duckdb", keep=keep)
     token = settings.historian_token_file
     return _open_server(settings.historian_url, "" if token is None else _secret(token))
 

@@ -1,11 +1,12 @@
-// The product itself: sources, steps of the chain, the ledger.
+// The product itself: steps of the chain, telemetry, the ledger.
 
 import { html, useEffect, useState } from "../vendor/preact-htm.js";
 import { api } from "../lib/api.js";
-import { clock, count, dayTime, duration, number, unitName, words } from "../lib/format.js";
+import { dayTime, duration, number, unitName, words } from "../lib/format.js";
 import { STEP_MARK, STEP_WORDS } from "../lib/steps.js";
 import { useDocument } from "../lib/store.js";
 import { Card, Empty, WithDocument } from "../parts/common.js";
+import { Telemetry } from "../parts/telemetry.js";
 
 
 const Steps = ({ health }) => html`
@@ -20,25 +21,6 @@ const Steps = ({ health }) => html`
           </div>
         </li>`)}
     </ol>
-  <//>`;
-
-const Sources = ({ line }) => html`
-  <${Card} title="Sources">
-    <div class="scroll-x">
-      <table class="plain">
-        <thead><tr><th>Source</th><th>Kind</th><th>State</th><th class="right">Received</th><th class="right">Stored</th><th class="right">Seen before</th><th>Last sample</th></tr></thead>
-        <tbody>
-          ${line.sources.map((s) => html`
-            <tr key=${s.name}>
-              <th scope="row">${s.name}</th><td>${s.kind}</td>
-              <td>${s.connected ? html`<span class="tag done">connected</span>` : html`<span class="tag failed">not connected</span>`}
-                ${s.error && html`<div class="problem-text">${s.error}</div>`}</td>
-              <td class="num right">${count(s.received)}</td><td class="num right">${count(s.stored)}</td><td class="num right">${count(s.duplicates)}</td>
-              <td class="num">${clock(s.last_at)}</td>
-            </tr>`)}
-        </tbody>
-      </table>
-    </div>
   <//>`;
 
 function Ledger() {
@@ -105,5 +87,5 @@ async function readAll() {
 export const SystemView = () => html`
   <div class="toolbar"><h1>System</h1><a href="/api/v1/openapi.json">OpenAPI</a></div>
   <${WithDocument} name="health" what="Health">${(d) => html`<${Steps} health=${d} />`}<//>
-  <${WithDocument} name="line" what="The live line">${(d) => html`<${Sources} line=${d} />`}<//>
+  <${Telemetry} />
   <${Ledger} />`;
