@@ -195,11 +195,12 @@ async def kill(task: asyncio.Task[None], proxy: Proxy) -> None:
 class Press:
     """An asyncua server with numbered nodes ``s=v0`` ..., which remembers what it wrote."""
 
-    def __init__(self, nodes: int = 3, *, history: bool = False) -> None:
+    def __init__(self, nodes: int = 3, *, history: bool = False, initial: object = 0.0) -> None:
         self.port = free_port()
         self.url = f"opc.tcp://127.0.0.1:{self.port}/press"
         self.nodes = nodes
         self.history = history
+        self.initial = initial
         self.wrote: list[Row] = []
         self.at = datetime(2026, 3, 16, 5, 30, tzinfo=UTC)
 
@@ -223,7 +224,8 @@ class Press:
                 )
 
     async def add(self, index: int) -> None:
-        variable = await self.server.nodes.objects.add_variable(self.node(index), f"v{index}", 0.0)
+        objects = self.server.nodes.objects
+        variable = await objects.add_variable(self.node(index), f"v{index}", self.initial)
         waiting = ua.StatusCode(ua.StatusCodes.BadWaitingForInitialData)
         await variable.write_value(ua.DataValue(StatusCode=waiting, SourceTimestamp=self.at))
 
