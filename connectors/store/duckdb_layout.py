@@ -22,7 +22,7 @@ SCHEMA_VERSION = 2
 HOT = ("hot_0", "hot_1")
 MINUTE_US = 60_000_000
 _HOUR_US = 3_600_000_000
-_DENSE = 10
+_DENSE = 30
 """Numbers a minute, on average over an hour, from which on the minutes are worth their room."""
 _ROWS_A_STEP = 2_000_000
 _COLUMNS = """(

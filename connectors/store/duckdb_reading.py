@@ -20,7 +20,7 @@ from twin.telemetry.samples import Quality, to_us
 __all__ = ["Window", "buckets", "count", "newest_hot", "newest_of", "rows", "stored", "window_of"]
 
 _HOUR_US = 3_600_000_000
-_LOOK_BACK_US = (_HOUR_US, 24 * _HOUR_US, 30 * 24 * _HOUR_US, 1 << 62)
+_LOOK_BACK_US = (5 * MINUTE_US, _HOUR_US, 24 * _HOUR_US, 720 * _HOUR_US, 1 << 62)
 _FEW = 64
 _FOREVER_US = np.iinfo(np.int64).max
 _NEVER_US = np.iinfo(np.int64).min

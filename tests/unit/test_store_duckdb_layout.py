@@ -108,19 +108,19 @@ def test_what_is_sorted_is_as_readable_as_what_has_just_come(tmp_path: Path) -> 
 def test_the_hot_part_is_sorted_after_an_hour_however_small(tmp_path: Path) -> None:
     path = tmp_path / "t.duckdb"
     with opened(path) as store:
-        store.append(seconds(0, 10))
+        store.append(seconds(0, 20))
         store.tend(NOON)
         store.tend(NOON + HOUR - timedelta(seconds=1))
-        store.append(seconds(10, 10))
+        store.append(seconds(20, 20))
     assert tables(path)["sealed"] == 0
     with opened(path) as store:
         store.tend(NOON)
         store.tend(NOON + HOUR)
         store.tend(NOON + HOUR)
-        store.append(seconds(20, 10))
+        store.append(seconds(40, 10))
     rows = tables(path)
     assert rows["hot_0"] + rows["hot_1"] == 30
-    assert (rows["sealed"], rows["minutes"], rows["newest"], rows["telemetry"]) == (60, 3, 3, 90)
+    assert (rows["sealed"], rows["minutes"], rows["newest"], rows["telemetry"]) == (120, 3, 3, 150)
 
 
 def test_an_import_that_nobody_tends_is_sorted_all_the_same(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ __all__ = ["Historian", "MemoryHistorian"]
 
 
 class Historian(Protocol):
-    """Append-only telemetry. Contract: tests/contract/test_historian.py."""
+    """Append-only telemetry. Contract: tests/contract/test_historian*.py."""
 
     def append(self, batch: SampleBatch) -> int:
         """Store samples; return how many were new.
