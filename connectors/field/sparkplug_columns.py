@@ -168,9 +168,19 @@ class Layouts:
             self._metrics.clear()
         for span in spans(data):
             if span.field == 2 and isinstance(span.content, bytes):
-                if data[span.start - 2] != 0x12:  # a length of two bytes
-                    continue
-                self._learn(data[span.start - 2 : span.stop], span.content, resolve)
+                metric = data[span.start - 2 : span.stop]
+                # A length of two bytes has no layout; what has one already need not be read again.
+                if metric[:1] == b"\x12" and not self._knows(metric):
+                    self._learn(metric, span.content, resolve)
+
+    def _knows(self, metric: bytes) -> bool:
+        found = self._metrics.get(metric[:5])
+        if type(found) is int:
+            found = self._metrics.get(metric[:found])
+        if type(found) is not tuple:
+            return False
+        mask, template = (int.from_bytes(part, "little") for part in found[1:3])
+        return int.from_bytes(metric, "little") & mask == template
 
     def _learn(self, metric: bytes, body: bytes, resolve: Resolve) -> None:
         found = {span.field: span for span in spans(body)}
