@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from connectors.store import duckdb_reading as reading
+from connectors.store.duckdb_appending import Appender
 from connectors.store.duckdb_columns import (
-    has_text,
     texts_in_order,
     texts_of,
     to_batch,
@@ -63,7 +63,7 @@ class DuckdbHistorian(FrontierHistorian):
     """
 
     _root: duckdb.DuckDBPyConnection
-    _appender: duckdb.DuckDBPyConnection
+    _appender: Appender
 
     def __init__(
         self, path: Path | str, *, keep: timedelta | None = None, hot_rows: int = 1_000_000
@@ -301,52 +301,10 @@ class DuckdbHistorian(FrontierHistorian):
         if added:
             ids = ids | {name: len(ids) + i for i, name in enumerate(added)}
             numbers = np.array([ids.get(name, -1) for name in batch.signals], np.int32)
-        is_text = has_text(batch)
-        parts = [batch]
-        if is_text.any():
-            parts = [part for part in (batch.take(~is_text), batch.take(is_text)) if len(part)]
         self._ids = ids  # first: whoever reads the rows finds the names
-        with self._transaction(needed=bool(added) or len(parts) > 1) as cursor:
-            if added:
-                pairs = {"signal_id": [ids[n] for n in added], "name": list(added)}
-                cursor.execute(
-                    "INSERT INTO signals SELECT unnest($signal_id), unnest($name)", pairs
-                )
-            for part in parts:
-                texts = is_text.any() and part is parts[-1]
-                self._insert(cursor, part, numbers, "text" if texts else "NULL")
+        new = [(ids[name], name) for name in added]
+        self._appender.insert(HOT[self._active], batch, numbers, new)
         self._hot_rows[self._active] += len(batch)
-
-    def _insert(
-        self,
-        cursor: duckdb.DuckDBPyConnection,
-        batch: SampleBatch,
-        numbers: NDArray[np.int32],
-        text: str,
-    ) -> None:
-        incoming = to_columns(batch, numbers[batch.code])
-        if text == "NULL":
-            del incoming["text"]
-        # DuckDB finds ``incoming`` in this frame, which is cheaper than to register it. A NaN is
-        # stored as NULL, so that a person's own avg(value) is a number.
-        cursor.execute(
-            f"INSERT INTO {HOT[self._active]} SELECT signal_id, measured_us, available_us, "
-            f"if(isnan(value), NULL, value), {text}, quality FROM incoming"
-        )
-
-    @contextmanager
-    def _transaction(self, needed: bool) -> Iterator[duckdb.DuckDBPyConnection]:
-        """The one connection that appends; a single statement is a transaction by itself."""
-        try:
-            if needed:
-                self._appender.execute("BEGIN")
-            yield self._appender
-            if needed:
-                self._appender.execute("COMMIT")
-        except BaseException:
-            self._appender.close()  # undoes what is not committed
-            self._appender = self._root.cursor()
-            raise
 
     def _numbers_of(self, names: tuple[SignalId, ...]) -> NDArray[np.int32]:
         """The number of each name; -1 where nothing of it is stored."""
@@ -364,7 +322,7 @@ class DuckdbHistorian(FrontierHistorian):
     def _connect(self) -> None:
         limits: dict[str, Any] = {"memory_limit": _MEMORY, "checkpoint_threshold": _LOG_SIZE}
         self._root = duckdb.connect(self._path, config=limits)
-        self._appender = self._root.cursor()
+        self._appender = Appender(self._root)
 
     def _reopen(self) -> None:
         """DuckDB gives up a file whose log it could not empty, as on a full disk; begin again."""
