@@ -176,7 +176,7 @@ def main() -> int:
         result["fill"] = fill(store, plant, given.rows, given.batch)
         result["answers"] = answers(store, plant)
         result["cpu_us_a_row_in_batches_of_10000"] = repeats(store, plant)
-        result["batches of 1000"] = fill(store, plant, 300_000, 1000)
+        result["batches of 1000"] = fill(store, plant, 1_000_000, 1000)
         rows = store.count()
         store.close()
         result["bytes_a_row"] = round(path.stat().st_size / rows, 2)
