@@ -58,7 +58,11 @@ class Embedded:
         await self.broker.start()
 
     async def stop(self) -> None:
-        await self.broker.shutdown()
+        # Its shutdown can hang for ever when acknowledgements come meanwhile.
+        async with asyncio.timeout(TIMEOUT_S):
+            while any(session.inflight_out for session, _ in self.broker._sessions.values()):
+                await asyncio.sleep(0.01)
+            await self.broker.shutdown()
 
 
 class Mosquitto:
