@@ -1,13 +1,14 @@
 # make demo    the whole chain on a practice plant, one URL; make demo ARGS="--port 0 --seed 7"
 # make test    every test; make quick leaves out the slow ones
 # make check   what CI runs besides: style, types, import contracts, doctests, docs
+# make bench-ingest  how fast telemetry comes in, ten minutes; a minute with ARGS=--quick
 # make docs    write the generated reference pages again
 
 PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: demo test quick check docs lock clean
+.PHONY: demo test quick check bench-ingest docs lock clean
 
 demo: .venv/run
 	$(BIN)/linetwin demo $(ARGS)
@@ -25,6 +26,9 @@ check: .venv/dev
 	$(BIN)/lint-imports
 	$(BIN)/pytest --doctest-modules twin maintenance connectors simulators
 	$(BIN)/pytest tests/docs
+
+bench-ingest: .venv/dev
+	$(BIN)/python -m tests.benchmarks.bench_ingest $(ARGS)
 
 docs: .venv/dev
 	$(BIN)/python docs/generate.py
