@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from pathlib import Path
 
@@ -207,6 +208,63 @@ def test_killed_process_is_followed_by_one_that_gets_what_was_not_durable(tmp_pa
                 assert follower.attached == "resumed"
         assert sorted(set(safe + after.rows)) == sorted(press.wrote)
         assert after.gaps == []
+        await press.stop()
+
+    run(story)
+
+
+def test_transfer_that_the_server_half_does_ends_with_everything(tmp_path: Path) -> None:
+    # asyncua's server accepts a transfer and then goes on publishing into the old connection.
+    async def story() -> None:
+        press, end, after = Press(), End(), End()
+        await press.start()
+        async with Proxy(press.port) as proxy:
+            url = behind(press, proxy)
+            source = source_of(url, press.signals, tmp_path)
+            async with listening(source, end) as task:
+                await within(source.subscribed.wait())
+                end.holding = True
+                await press.write_all(2)
+                await end.until(lambda: len(end.rows) == len(press.wrote))
+                await kill(task, proxy)
+            file = tmp_path / "sources" / "press.json"
+            kept = json.loads(file.read_text())
+            file.write_text(json.dumps(kept | {"token": "0000"}))
+            follower = source_of(url, press.signals, tmp_path)
+            async with listening(follower, after):
+                await after.until(lambda: len(set(after.rows)) == len(press.wrote))
+                await press.write_all(1)
+                await after.until(lambda: len(set(after.rows)) == len(press.wrote))
+        assert after.gaps == []
+        await press.stop()
+
+    run(story)
+
+
+def test_server_that_keeps_two_messages_is_never_sent_for_more(tmp_path: Path) -> None:
+    async def story() -> None:
+        press, end = Press(nodes=1), End()
+        await press.start()
+        press.server.iserver.max_unacked_messages_per_subscription = 2
+        source = source_of(press.url, press.signals, publishing_interval_ms=10)
+        async with listening(source, end):
+            await within(source.subscribed.wait())
+            end.holding = True
+            await press.write_all(1)
+            for _ in range(20):  # the first time it is found out
+                await press.write_all(1)
+                await asyncio.sleep(0.02)
+            end.release()
+            await end.until(lambda: len(end.rows) == len(press.wrote))
+            await soon(lambda: press.unacknowledged == 0)
+            end.holding = True
+            for _ in range(20):
+                await press.write_all(1)
+                await asyncio.sleep(0.02)
+            assert len(end.held) == press.unacknowledged == 2
+            end.release()
+            await end.until(lambda: len(end.rows) == len(press.wrote))
+        assert sorted(end.rows) == sorted(press.wrote)
         await press.stop()
 
     run(story)

@@ -63,7 +63,7 @@ def test_structures_give_their_fields_by_name_whatever_lies_in_them() -> None:
                 new_struct_field("name", ua.VariantType.String),
             ],
         )
-        recipe, _ = await new_struct(
+        await new_struct(
             press.server,
             press.index,
             "Recipe",
@@ -80,7 +80,7 @@ def test_structures_give_their_fields_by_name_whatever_lies_in_them() -> None:
         for type_id in [
             k for k, t in ua.extension_objects_by_typeid.items() if t in types.values()
         ]:
-            del ua.extension_objects_by_typeid[type_id]
+            delattr(ua, ua.extension_objects_by_typeid.pop(type_id).__name__)
         signals = [at("v0#number"), at("v0#steps[1].force"), at("v0#steps[0].name", text=True)]
         source = source_of(press.url, [*signals, at("v0", text=True), at("v0#colour")])
         async with listening(source, end):

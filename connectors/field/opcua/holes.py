@@ -72,7 +72,7 @@ class Holes:
                 continue
             found.settled.add(item.handle)
             after_us = _after_us(item, reached_us)
-            if after_us == at_us[row]:
+            if all(reached_us[place.index] == at_us[row] for place in item.places):
                 found.keep[row] = False
             _suspect(found, item, after_us, item.heard_us, at_us[row], AWAY)
         for row in np.flatnonzero(full).tolist():

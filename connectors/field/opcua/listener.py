@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,8 +58,8 @@ class Listener:
         self._types_loaded = False
         self.history = True
         """The server's history is asked for what was missed."""
-        self.rejected = 0
-        """Values that could not be understood."""
+        self.on_rejected: Callable[[int], None] = lambda _: None
+        """Told how many values could not be understood."""
 
     async def take(self, message: Notification, lossy: bool) -> bool:
         """Hand a message over; returns False when there was nothing in it to keep."""
@@ -71,7 +71,7 @@ class Listener:
             keep = suspicion.keep
             gaps = await self._recover(suspicion.missed) if suspicion.missed else gaps
         readings, letters = read(changes, self._items, keep)
-        self.rejected += len(letters)
+        self.on_rejected(len(letters))
         kept = bool(len(readings) or letters or gaps)
         if kept:
             durable = None
@@ -83,7 +83,7 @@ class Listener:
                     letters=letters,
                     gaps=gaps,
                     durable=durable,
-                    hurry=not subscription.room,
+                    hurry=not subscription.room(1),
                 )
             )
         if suspicion is not None:
@@ -100,7 +100,7 @@ class Listener:
         count = 0
         async for part in read_history(self._session, missed, self._patience, found):
             readings, letters = read(await self._understood(part), self._items)
-            self.rejected += len(letters)
+            self.on_rejected(len(letters))
             count += len(readings)
             if len(readings) or letters:
                 await self._sink(Delivery(readings=readings, letters=letters))

@@ -87,11 +87,14 @@ class Publisher:
                 await self._silence()
 
     async def catch_up(self) -> int:
-        """Have what was sent while we were away sent again; returns how many messages.
-
-        For a subscription that is taken up again by the process that had it before.
-        """
+        """Have what was sent while we were away sent again; returns how many messages."""
         found = 0
+        if self._subscription.expected is None:
+            for number in self._subscription.left:
+                message = await self._subscription.republish(self._session, number)
+                if message is not None:
+                    await self._give(message)
+                    found += 1
         while self._subscription.expected is not None and found < MOST_REPUBLISHED:
             number = self._subscription.expected
             message = await self._subscription.republish(self._session, number)
@@ -108,7 +111,9 @@ class Publisher:
             self._session.post(request).add_done_callback(_look_away)
 
     def _request(self) -> None:
-        while self._outstanding + len(self._answers) < self._most and self._subscription.room:
+        while (under_way := self._outstanding + len(self._answers)) < self._most:
+            if not self._subscription.room(under_way + 1):
+                return
             request, acknowledged = self._subscription.publish_request()
             try:
                 future = self._session.post(request)

@@ -176,7 +176,8 @@ class Session:
         # A connection that is gone cannot be closed in order; asyncua says so in many ways.
         with contextlib.suppress(*FAULTS, AttributeError):
             if not keep and not self.lost.is_set():
-                await self._client.uaclient.close_session(True)
+                async with asyncio.timeout(self._patience.stop_s):
+                    await self._client.uaclient.close_session(True)
         with contextlib.suppress(*FAULTS, AttributeError):
             if not self.lost.is_set():
                 await self._client.close_secure_channel()

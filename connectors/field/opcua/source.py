@@ -136,6 +136,7 @@ class OpcuaSource(LiveSource):
             session, subscription, self._items, self._holes, self.reached_us, sink, self._patience
         )
         listener.history = self._options.history
+        listener.on_rejected = self._count_rejected
         monitoring = Monitoring(session, subscription.id, self._options)
         await monitoring.learn_limits()
         await monitoring.tidy(self._items)
@@ -161,7 +162,6 @@ class OpcuaSource(LiveSource):
                 raise LinkLost("the connection was lost")
             await self._settle(subscription, publisher)
         finally:
-            self._rejected += listener.rejected
             for waiting in (*running, *ends):
                 waiting.cancel()
             await asyncio.gather(*running, *ends, return_exceptions=True)
@@ -223,6 +223,9 @@ class OpcuaSource(LiveSource):
             self._options.keep_s,
             f" (and {len(short) - 1} more nodes)" if len(short) > 1 else "",
         )
+
+    def _count_rejected(self, count: int) -> None:
+        self._rejected += count
 
     def _save_now_and_then(self) -> None:
         now = asyncio.get_running_loop().time()

@@ -61,6 +61,8 @@ class Subscription:
         self.heard_us = heard_us
         self.durable_us = heard_us
         """Up to here everything is known and durable; NO_TIME when that is not known."""
+        self.left: tuple[int, ...] = ()
+        """Numbers of unacknowledged messages that the server had when it was transferred."""
         self.gone = False
         """The server has it no more."""
         self.lossy = False
@@ -118,7 +120,9 @@ class Subscription:
             response = await session.ask(request, ua.TransferSubscriptionsResponse)
         except UaStatusCodeError:
             return False
-        return all(result.StatusCode.is_good() for result in response.Parameters.Results)
+        results = response.Parameters.Results
+        self.left = tuple(sorted(n for r in results for n in r.AvailableSequenceNumbers or ()))
+        return all(result.StatusCode.is_good() for result in results)
 
     async def delete(self, session: Session, subscription_id: int | None = None) -> None:
         """Have the server forget it, or a stranger, so that it does not run beside its successor."""
@@ -195,10 +199,9 @@ class Subscription:
         """There is something to acknowledge."""
         return bool(self._numbers.ready)
 
-    @property
-    def room(self) -> bool:
-        """One more message would not make the server drop one that is not durable here."""
-        return len(self._numbers.pending) < self.window
+    def room(self, messages: int) -> bool:
+        """So many more would not make the server drop one that is not durable here."""
+        return len(self._numbers.pending) + messages <= self.window
 
 
 def next_number(number: int) -> int:
