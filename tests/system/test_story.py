@@ -128,10 +128,21 @@ def test_nothing_is_stored_twice_and_nothing_that_was_not_sent(
     start_us = int(datetime.fromisoformat(truth["live_start"]).timestamp() * 1e6)
     invented = numbers(
         store,
-        "SELECT * FROM kept ANTI JOIN sent USING (name, measured_us) WHERE measured_us > ? LIMIT 5",
+        "SELECT * FROM kept ANTI JOIN sent USING (name, measured_us) WHERE measured_us > ? AND quality < 2 LIMIT 5",
         start_us,
     )
     assert invented == []
+    # Nobody was listening between the history and the first birth: one mark for each Sparkplug signal.
+    marks = numbers(
+        store,
+        "SELECT name, count(*) FROM kept ANTI JOIN sent USING (name, measured_us) WHERE measured_us > ? GROUP BY name",
+        start_us,
+    )
+    meters = {
+        name for (name,) in numbers(store, "SELECT DISTINCT name FROM sent WHERE source = 'meters'")
+    }
+    assert {name for name, _ in marks} <= meters
+    assert all(count == 1 for _, count in marks)
 
 
 def test_what_the_product_counts_as_stored_is_in_the_store(

@@ -132,6 +132,11 @@ class Source(Frozen):
                 f"a source of kind {self.kind} has no table {strange[0]}; "
                 f"it has {' and '.join(sorted(used))}"
             )
+        if self.kind is SourceKind.SPARKPLUG and self.mqtt.share is not None:
+            raise ValueError(
+                "a divided Sparkplug stream has holes in its sequence; leave out mqtt.share, and "
+                "name other edge nodes in another process"
+            )
         for has, needs in (
             (self.opcua.user, self.opcua.password_file),
             (self.opcua.user_certificate_file, self.opcua.user_key_file),
