@@ -7,8 +7,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 
@@ -28,15 +27,6 @@ TEND_EVERY_US = 60_000_000
 logger = logging.getLogger(__name__)
 
 Note = Callable[[str, Sequence[Mapping[str, Any]]], Awaitable[None]]
-
-
-@runtime_checkable
-class Tended(Protocol):
-    """A store that wants to tidy up from time to time."""
-
-    def tend(self, now: datetime) -> object:
-        """Sort, thin out, forget; between two appends, on their thread."""
-        ...
 
 
 @dataclass(slots=True)
@@ -187,8 +177,7 @@ class StoreDrain(Drain):
         now = self._clock.now()
         if self._tended_us is None or abs(to_us(now) - self._tended_us) >= TEND_EVERY_US:
             self._tended_us = to_us(now)
-            if isinstance(self._historian, Tended):
-                self._historian.tend(now)
+            self._historian.tend(now)
 
 
 class JournalDrain(Drain):
