@@ -8,7 +8,7 @@ import pytest
 
 from connectors.field.sources import live_sources
 from twin.errors import DataError
-from twin.plant import Plant, load_plant
+from twin.plant import MqttOptions, Plant, load_plant
 
 
 @pytest.fixture(scope="module")
@@ -53,3 +53,10 @@ def test_a_url_that_cannot_be_is_refused_without_telling_its_password(
         _urls(plant, **{source: url})
     assert f'"{source}"' in str(caught.value)
     assert "secret" not in str(caught.value)
+
+
+def test_a_sparkplug_source_cannot_be_divided(plant: Plant) -> None:
+    entry = plant.sources["meters"].model_copy(update={"mqtt": MqttOptions(share="line1")})
+    shared = plant.model_copy(update={"sources": {**plant.sources, "meters": entry}})
+    with pytest.raises(DataError, match="take share out of"):
+        _urls(shared)

@@ -31,7 +31,7 @@ from connectors.field.mqtt.secure import (
 
 __all__ = ["Link", "Message", "Plan"]
 
-ANSWER_S = 3.0
+ANSWER_S = 10.0
 """How long a broker may take to answer. [s]"""
 KEEPALIVE_S = 15
 """After so long without a word the broker is asked; after twice that it counts as lost. [s]"""

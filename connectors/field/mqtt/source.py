@@ -70,6 +70,11 @@ class MqttSource(LiveSource):
             )
         super().__init__(name, entry, url, signals, around)
         self._sparkplug = self.kind is SourceKind.SPARKPLUG
+        if self._sparkplug and entry.mqtt.share is not None:
+            raise DataError(
+                f'source "{name}": Sparkplug counts its messages, so a group cannot divide them; '
+                f"take share out of [sources.{name}.mqtt], and give each process its own nodes"
+            )
         self._decoder: Decoder = (
             SparkplugHost(self.addresses, self.around.wall_s, entry.sparkplug, self.reached_us)
             if self._sparkplug
