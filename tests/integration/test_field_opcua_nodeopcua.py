@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from connectors.field.opcua.pki import Pki
 from connectors.field.opcua.session import Patience
 from tests.field_lab import run, within
 from tests.opcua_lab import End, NodePeer, Proxy, kill, listening, named, soon, source_of
@@ -101,6 +103,60 @@ def test_killed_process_is_followed_by_one_that_takes_the_session_up(tmp_path: P
                     del end.rows[safe:]
             assert {row for end in ends for row in named(end.rows)} >= peer.wrote()
             assert [end.gaps for end in ends] == [[]] * 4
+
+    run(story)
+
+
+def test_encrypted_session_is_taken_up_again_by_the_next_process(tmp_path: Path) -> None:
+    async def story() -> None:
+        ends = [End(), End()]
+        data = tmp_path / "data"
+        pki = Pki(data / "pki")
+        secure = ("--secure", "--pki", str(tmp_path / "server"))
+        async with (
+            NodePeer(tmp_path, "--nodes", "5", "--rate", "20", "--paused", *secure) as peer,
+            Proxy(peer.port) as proxy,
+        ):
+            for round_, end in enumerate(ends):
+                source = source_of(
+                    *(behind(peer, proxy), peer.signals(5), data, PATIENT),
+                    security="Aes256_Sha256_RsaPss",
+                )
+                async with listening(source, end) as task:
+                    if not round_:
+                        await soon(lambda: bool(pki.list()))
+                        pki.trust(pki.list()[0].thumbprint, any_host=True)
+                    await within(source.subscribed.wait())
+                    await peer.say("resume")
+                    await progress(peer, 100)
+                    proxy.cut()
+                    await soon(lambda source=source: not source.health().connected)
+                    await within(source.subscribed.wait())
+                    assert source.attached == "resumed"
+                    await progress(peer, 100)
+                    if not round_:
+                        await kill(task, proxy)
+                    else:
+                        await everything(peer, *ends)
+            assert {row for end in ends for row in named(end.rows)} >= peer.wrote()
+            assert [end.gaps for end in ends] == [[], []]
+
+    run(story)
+
+
+def test_deadband_that_the_server_refuses_is_done_without(tmp_path: Path) -> None:
+    async def story() -> None:
+        end = End()
+        async with NodePeer(tmp_path, "--nodes", "2", "--rate", "20", "--paused") as peer:
+            # These nodes have no EURange, so a percent of it means nothing.
+            signals = [replace(signal, deadband_percent=5.0) for signal in peer.signals(2)]
+            source = source_of(peer.url, signals, patience=PATIENT)
+            async with listening(source, end):
+                await within(source.subscribed.wait())
+                await peer.say("resume")
+                await progress(peer, 40)
+                await everything(peer, end)
+            assert named(end.rows) >= peer.wrote()
 
     run(story)
 

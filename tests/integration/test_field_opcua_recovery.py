@@ -425,3 +425,29 @@ def test_status_change_that_ends_the_subscription_has_it_made_anew() -> None:
         await press.stop()
 
     run(story)
+
+
+def test_subscription_that_is_kept_but_publishes_nothing_is_made_anew() -> None:
+    async def story() -> None:
+        press, end = Press(), End()
+        await press.start()
+        source = source_of(press.url, press.signals)
+        async with listening(source, end):
+            await within(source.subscribed.wait())
+            await press.write_all(1)
+            await end.until(lambda: len(end.rows) == len(press.wrote))
+            (before,) = press.subscriptions.values()
+
+            async def nothing(_: object = None) -> bool:
+                return False
+
+            before.publish_results = nothing
+            await soon(lambda: before.data.SubscriptionId not in press.subscriptions)
+            await within(source.subscribed.wait())
+            assert source.attached == "new"
+            await press.write_all(1)
+            await end.until(lambda: len(set(end.rows)) == len(press.wrote))
+        assert sorted(set(end.rows)) == sorted(press.wrote)
+        await press.stop()
+
+    run(story)

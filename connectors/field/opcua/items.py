@@ -23,7 +23,7 @@ __all__ = ["Item", "Items", "Place", "SavedItem", "node_id", "split_address"]
 ua: Any = _ua
 """asyncua names its types by ``import *``, which strict typing does not follow."""
 
-STATED_RATE_PER_S = 100.0
+STATED_RATE_PER_S = 80.0
 """Values of one node that we reckon with when the server samples as fast as it can. [1/s]"""
 SMALLEST_QUEUE, LARGEST_QUEUE = 10, 100_000
 
@@ -170,7 +170,7 @@ def queue_for(keep_s: float, sampling_ms: float) -> int:
 
     Example:
         >>> queue_for(60, 250), queue_for(60, 0), queue_for(1, 1000)
-        (240, 6000, 10)
+        (240, 4800, 10)
     """
     values = keep_s * (1000 / sampling_ms if sampling_ms > 0 else STATED_RATE_PER_S)
     return min(max(math.ceil(values), SMALLEST_QUEUE), LARGEST_QUEUE)
