@@ -139,6 +139,9 @@ class JsonReader:
         self._values = [
             (i, _path(path or form.value), path is None) for i, path in enumerate(paths)
         ]
+        usual = (form.value, form.time, form.quality)
+        one = form.samples is None and list(paths) == [None] and "." not in "".join(usual)
+        self._plain = usual if one else None
         self._missing = " nor ".join(f'"{path or form.value}"' for path in paths[:3])
 
     def rows(self, payload: bytes) -> tuple[list[JsonRow], str | None]:
@@ -151,6 +154,10 @@ class JsonReader:
             DataError: No row at all can be had; the message says what was found.
         """
         document = _parsed(payload)
+        if self._plain is not None and type(document) is dict:
+            row = self._usual(document, *self._plain)
+            if row is not None:
+                return [row], None
         rows: list[JsonRow] = []
         if self._samples is None and not isinstance(document, list):
             self._sample(document, None, rows)
@@ -168,6 +175,16 @@ class JsonReader:
         if not rows:
             raise DataError(faults[0] + more)
         return rows, faults[0] + more
+
+    def _usual(
+        self, sample: dict[str, object], value: str, time: str, quality: str
+    ) -> JsonRow | None:
+        """One number at the top of an object, by the shortest way; None needs a closer look."""
+        number, word = sample.get(value), sample.get(quality, "good")
+        if type(number) is not float or not math.isfinite(number) or type(word) is not str:
+            return None
+        code = _QUALITY.get(word)
+        return None if code is None else (0, number, self._instant(sample.get(time)), code)
 
     def _listed(self, document: object) -> tuple[object, list[object]]:
         samples = document if self._samples is None else _at(document, self._samples)

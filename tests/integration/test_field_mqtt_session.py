@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from connectors.field.delivery import Gap
+from connectors.field.mqtt.link import ROOM
 from connectors.field.source import LiveSource
 from tests.field_lab import START, TIMEOUT_S, Pauses, run, within
 from tests.mqtt_lab import (
@@ -28,6 +29,7 @@ from twin.telemetry import to_us
 pytestmark = WITHOUT_MOSQUITTO
 
 NOW_S = 1_800_000_000.0
+UNLIMITED = ("allow_anonymous true", "max_inflight_messages 0", "max_queued_messages 0")
 
 
 @pytest.fixture(autouse=True)
@@ -214,6 +216,29 @@ def test_poison_becomes_letters_with_reasons_and_stops_nothing(
         assert [letter.payload for letter in letters] == [p[:65_536] for p in poison]
         assert {letter.address for letter in letters} == {topic}
         assert source.health().rejected == len(poison)
+        await broker.stop()
+
+    run(story)
+
+
+def test_more_than_there_is_room_for_waits_at_the_broker_when_we_come_back(
+    plant: Plant, tmp_path: Path
+) -> None:
+    count = ROOM + 5_000
+
+    async def story() -> None:
+        broker, kept = Mosquitto(tmp_path, *UNLIMITED), Kept()
+        await broker.start()
+        async with listening(source_of(plant, "sensors", broker.url), Kept()):
+            pass
+        device = Device(broker.url)
+        device.client.max_inflight_messages_set(0)
+        async with device:
+            await device.publish(vibrations(plant, count))
+        # All of it comes before the answer to what is subscribed.
+        async with listening(source_of(plant, "sensors", broker.url), kept):
+            await kept.until(lambda: len(kept.values) == count)
+        assert kept.values == [i / 100 for i in range(count)]
         await broker.stop()
 
     run(story)

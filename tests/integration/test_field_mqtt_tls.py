@@ -75,7 +75,7 @@ def test_values_arrive_over_tls_from_a_broker_that_wants_our_certificate(
     plant: Plant, folder: Path, version: str
 ) -> None:
     async def story() -> None:
-        broker = Mosquitto(folder, *tls(folder, "broker", *MUTUAL))
+        broker = Mosquitto(folder, *tls(folder, "broker", *MUTUAL), "max_queued_messages 0")
         await broker.start()
         line = with_options(plant, "sensors", version=version, **OURS)
         url, kept = broker.url.replace("mqtt:", "mqtts:"), Kept()

@@ -17,9 +17,9 @@ class Decoder(Protocol):
     """From messages to readings. Pure: who calls it talks to the broker and keeps the time.
 
     The calls of a connection, in this order: ``will`` before it is made; ``connected`` when it
-    stands and every filter is subscribed; then ``feed`` for each message and ``tick`` at least
-    every 0.5 s, both followed by ``commands``, ``letters`` and ``gaps``; ``farewell`` when we
-    leave on purpose.
+    stands; then ``feed`` for each message and ``tick`` at least every 0.5 s, both followed by
+    ``letters`` and ``gaps`` and, once every filter is subscribed, by ``commands``; ``farewell``
+    when we leave on purpose.
     """
 
     @property

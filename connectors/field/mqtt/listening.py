@@ -28,7 +28,7 @@ class Listening:
         """Prepare.
 
         Args:
-            link: Connected and subscribed.
+            link: Connected; what is not subscribed yet is subscribed meanwhile.
             decoder: Understands its messages.
             sink: Where deliveries go.
             rejected: Told how many messages and values were not understood.
@@ -37,6 +37,7 @@ class Listening:
         self._decoder = decoder
         self._sink = sink
         self._rejected = rejected
+        self._speaks = False
         self._fed = 0
         self._unacknowledged: deque[tuple[int, int, int]] = deque()
         """(number, packet id, QoS) of what no delivery has taken along yet."""
@@ -45,7 +46,6 @@ class Listening:
         """Listen; at the end, wait a little for the disk and say goodbye."""
         link, decoder = self._link, self._decoder
         decoder.connected()
-        link.publish(decoder.commands())
         while not (link.lost or stopping.is_set()):
             await wake.wait()
             wake.clear()
@@ -56,12 +56,18 @@ class Listening:
             await link.settled(LAST_ACKS_S)
             link.publish(decoder.farewell())
 
+    def speak(self) -> None:
+        """Everything is subscribed: an answer to what the decoder says would be heard."""
+        self._speaks = True
+        self._link.publish(self._decoder.commands())
+
     async def _hand_over(self, messages: Sequence[Message]) -> None:
         link, decoder = self._link, self._decoder
         readings = ReadingsBuilder()
         letters = self._feed(messages, readings)
         decoder.tick(readings)
-        link.publish(decoder.commands())
+        if self._speaks:
+            link.publish(decoder.commands())
         more, gaps = decoder.letters(), decoder.gaps()
         self._rejected(len(more))
         released = self._released()

@@ -94,18 +94,21 @@ class MqttSource(LiveSource):
 
     async def _session(self, sink: Sink) -> None:
         link = Link(self._plan(), self._wake)
-        asking: asyncio.Task[None] | None = None
+        tasks: list[asyncio.Task[None]] = []
         try:
             await link.connect()
             self._connected = True
-            lost = self._lost_session(link)
-            if refused := await self._subscribe(link):
-                asking = asyncio.create_task(self._ask_again(link, refused))
-            if lost is not None:
+            if (lost := self._lost_session(link)) is not None:
                 await sink(lost)
-            await Listening(link, self._decoder, sink, self._count_rejected).run(
-                self._wake, self._stopping
-            )
+            # What the broker kept comes before its answers to what we subscribe, and may be more
+            # than we have room for: it is handed over meanwhile.
+            listening = Listening(link, self._decoder, sink, self._count_rejected)
+            tasks.append(asyncio.create_task(listening.run(self._wake, self._stopping)))
+            refused = await self._subscribe(link)
+            listening.speak()
+            if refused:
+                tasks.append(asyncio.create_task(self._ask_again(link, refused)))
+            await tasks[0]
         except Refused as e:
             raise SourceError(self._says(e)) from e
         except OSError as e:
@@ -113,8 +116,9 @@ class MqttSource(LiveSource):
             found = "nobody answers at that port" if nobody else str(e) or type(e).__name__
             raise self._unreachable(found, "start the broker") from e
         finally:
-            if asking is not None:
-                asking.cancel()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             link.close()
         if link.lost and not self._stopping.is_set():
             raise self._unreachable(f"the connection was lost ({link.lost})", "look at the broker")
@@ -170,7 +174,8 @@ class MqttSource(LiveSource):
         return self._judge(short)
 
     async def _ask_again(self, link: Link, refused: list[str]) -> None:
-        while refused:
+        # A cancellation can be swallowed by a wait that ends at the same moment, so this looks too.
+        while refused and link.lost is None and not self._stopping.is_set():
             await self._sleep(ASK_AGAIN_S)
             refused = self._judge(await link.subscribe(refused))
 
