@@ -63,23 +63,23 @@ def test_poison_becomes_dead_letters_and_holds_up_nothing(rig: Rig) -> None:
 
 
 @needs_mosquitto
-@pytest.mark.parametrize("hour_s", [3600, -3600], ids=["ahead", "behind"])
-def test_a_clock_that_is_off_by_an_hour_is_marked_and_nothing_is_thrown_away(
-    rig: Rig, hour_s: int
-) -> None:
+def test_a_clock_that_is_off_by_an_hour_is_marked_and_nothing_is_thrown_away(rig: Rig) -> None:
     """A clock behind is one that is always behind: two windows pass before it is said (0.4 s here)."""
     writer, ingest = started(rig, "--set", "connectors.pipeline.skew.WINDOW_S=0.4", rate=200)
-    time.sleep(1.5)
-    right = writer.tell(f"clock {hour_s}")
-    time.sleep(3.0)
-    skew_s = ingest.status()["mqt"]["clock_skew_s"]
-    wrong = writer.tell("clock 0") - right
-    time.sleep(1.5)
+    time.sleep(1.0)
+    wrong = 0
+    for hour_s in (3600, -3600):
+        right = writer.tell(f"clock {hour_s}")
+        time.sleep(2.5)
+        skew_s = ingest.status()["mqt"]["clock_skew_s"]
+        assert skew_s is not None
+        assert abs(skew_s - hour_s) < 10
+        wrong += writer.tell("clock 0") - right
+        time.sleep(1.0)
     score = ended(rig, writer, ingest)
     assert score.is_whole()
     assert not score.gaps
-    assert wrong > 300
-    assert abs(skew_s - hour_s) < 10
+    assert wrong > 600
     assert wrong * 0.5 < score.uncertain <= wrong
 
 
@@ -98,3 +98,24 @@ def test_numbers_that_turn_into_texts_are_bad_and_dead_letters_until_they_turn_b
     assert score.is_whole()
     assert len(score.in_gaps) == texts
     assert len(rig.facts("deadletter")) == texts
+
+
+@needs_mosquitto
+def test_a_plant_file_that_changes_under_load_costs_no_value(rig: Rig) -> None:
+    """Two signals more, and the whole source begins anew; the broker keeps what comes meanwhile."""
+    broker = Broker(rig)
+    few, more = json_unit(broker.url, 8), json_unit(broker.url, 10)
+    rig.plant(few)
+    writer = rig.json_writer(broker.port, rate=300, paused=True)
+    ingest = rig.ingest()
+    ingest.subscribed()
+    writer.tell("resume")
+    time.sleep(1.5)
+    for unit in (more, few, more):
+        rig.plant(unit)
+        time.sleep(2.0)
+    rig.units = [few]
+    score = ended(rig, writer, ingest)
+    assert "the plant file has changed: mqt begun anew" in ingest.log.read_text()
+    assert score.is_whole()
+    assert not score.gaps
