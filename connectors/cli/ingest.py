@@ -12,6 +12,9 @@ from connectors.cli.output import as_json, json_option, table, when
 
 __all__ = ["ingest", "status"]
 
+STALE_S = 10.0
+"""A status is written every second; one that is older says nothing. [s]"""
+
 _plant_option = click.option("--plant", type=click.Path(path_type=Path), help="Plant file.")
 _data_option = click.option(
     "--data", type=click.Path(path_type=Path, file_okay=False), help="Data directory."
@@ -79,19 +82,24 @@ def status(data: Path | None, in_json: bool) -> None:
             f"no status in {settings.data}; name the directory of a running product with --data"
         )
     running = owner(settings.data) == found["pid"]
+    age_s = (datetime.now(UTC) - datetime.fromisoformat(found["at"])).total_seconds()
+    stale = running and age_s > STALE_S
     wrong = [s for s in (*found["sources"], *found["stores"]) if s["error"] is not None]
-    well = running and not wrong and found["spool"]["error"] is None
+    well = running and not stale and not wrong and found["spool"]["error"] is None
     if in_json:
-        as_json({"running": running, "well": well, **found})
+        as_json({"running": running, "well": well, "age_s": round(age_s, 1), **found})
     else:
-        _print(found, running)
+        _print(found, running, age_s)
     raise click.exceptions.Exit(0 if well else 1)
 
 
-def _print(found: dict[str, Any], running: bool) -> None:
-    age = (datetime.now(UTC) - datetime.fromisoformat(found["at"])).total_seconds()
+def _print(found: dict[str, Any], running: bool, age_s: float) -> None:
     if running:
-        click.echo(f"running as process {found['pid']}; {age:.0f} s ago:")
+        click.echo(f"running as process {found['pid']}; {age_s:.0f} s ago:")
+        if age_s > STALE_S:
+            click.echo(
+                "wrong: it writes no status any more; look at its log, and whether the disk is full"
+            )
     else:
         click.echo(f"not running; as it was at {when(found['at'])}:")
     rows = [{**s, "state": _state(s, running)} for s in found["sources"]]

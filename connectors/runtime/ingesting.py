@@ -93,6 +93,7 @@ async def _run(stopping: asyncio.Event, settings: Settings, ingest: Ingest) -> N
             task.cancel()
         await asyncio.gather(stop, *around, return_exceptions=True)
         await ingest.stop()
+        StatusFile(settings.data).write(telemetry_document(ingest), WallClock().now())
         await listening
 
 

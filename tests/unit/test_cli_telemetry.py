@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 from connectors.cli.main import main
 from connectors.field.clock import WallClock
 from connectors.pipeline.journal import Journal
+from connectors.runtime.ownership import owned
 from connectors.runtime.report import StatusFile
 from connectors.store.duckdb_historian import DuckdbHistorian
 from twin.plant import SignalId
@@ -167,3 +168,20 @@ def test_status_says_what_was_when_nothing_runs(tmp_path: Path) -> None:
         assert line in said.stdout
     found = json.loads(run("status", "--data", str(tmp_path), "--json").stdout)
     assert (found["running"], found["well"], found["sources"]) == (False, False, [source])
+
+
+def test_a_status_that_is_old_is_not_well_although_the_process_lives(tmp_path: Path) -> None:
+    document = {
+        "sources": [],
+        "stores": [],
+        "spool": {"bytes": 0, "quota_bytes": 1, "error": None},
+        "gaps": [],
+        "dead_letters": 0,
+    }
+    with owned(tmp_path):  # a lock that this process holds is somebody's for the command
+        for age_s, code in ((1, 0), (60, 1)):
+            StatusFile(tmp_path).write(document, WallClock().now() - timedelta(seconds=age_s))
+            said = run("status", "--data", str(tmp_path))
+            assert said.exit_code == code, said.output
+            assert said.stdout.startswith("running as process ")
+    assert "whether the disk is full" in said.stdout
