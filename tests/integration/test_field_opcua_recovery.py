@@ -346,7 +346,7 @@ def test_held_sink_stops_the_publishing_and_the_session_is_kept_alive() -> None:
     async def story() -> None:
         press, end = Press(), End()
         await press.start()
-        patience = Patience(request_s=3.0, keep_alive_s=0.1, held_s=0.1)
+        patience = Patience(request_s=3.0, keep_alive_s=0.1, held_s=0.2, away_s=1.0)
         source = source_of(press.url, press.signals, patience=patience)
         async with listening(source, end):
             await within(source.subscribed.wait())
@@ -354,9 +354,13 @@ def test_held_sink_stops_the_publishing_and_the_session_is_kept_alive() -> None:
             for _ in range(10):
                 await press.write_all(5)
                 await asyncio.sleep(0.05)
-            assert press.unacknowledged <= 3
+            assert press.unacknowledged <= 5
+            # Longer than the server keeps a session that says nothing.
+            await asyncio.sleep(2.5)
             end.door.set()
             await end.until(lambda: len(end.rows) == len(press.wrote))
+            assert source.attached == "new"
+            assert source.health().error is None
         assert end.rows.count(end.rows[0]) == 1
         assert sorted(end.rows) == sorted(press.wrote)
         await press.stop()

@@ -55,6 +55,8 @@ class Publisher:
         self._outstanding = 0
         self._most = PUBLISH_REQUESTS
         self._ended = False
+        self._busy = False
+        self._asked_at = 0.0
         self._silent_s = patience.missed * subscription.keep_alives * subscription.interval_ms / 1e3
         self.heard = False
         """Something came."""
@@ -77,7 +79,9 @@ class Publisher:
             if not self._ended:
                 self._request()
             if self._answers:
+                self._busy = True
                 await self._take(*self._answers.popleft())
+                self._busy = False
                 continue
             self._wake.clear()
             try:
@@ -85,6 +89,24 @@ class Publisher:
                     await self._wake.wait()
             except TimeoutError:
                 await self._silence()
+
+    async def tend(self) -> None:
+        """Let the server hear from us while a message is being handed over, for ever.
+
+        Raises:
+            SubscriptionGone: It has the subscription no more.
+            OSError, TimeoutError, UaError: The connection is lost.
+        """
+        while True:
+            await asyncio.sleep(self._patience.held_s)
+            if not self._busy:
+                continue
+            if not await self._subscription.touch(self._session):
+                raise SubscriptionGone("the server has ended the subscription")
+            # Some servers count only publish requests as a sign of life.
+            quiet_s = asyncio.get_running_loop().time() - self._asked_at
+            if quiet_s > self._patience.away_s / 3 and not self._outstanding:
+                self._request(most=len(self._answers) + 1)
 
     async def catch_up(self) -> int:
         """Have what was sent while we were away sent again; returns how many messages."""
@@ -110,8 +132,9 @@ class Publisher:
             request, _ = self._subscription.publish_request()
             self._session.post(request).add_done_callback(_look_away)
 
-    def _request(self) -> None:
-        while (under_way := self._outstanding + len(self._answers)) < self._most:
+    def _request(self, most: int | None = None) -> None:
+        most = most or self._most
+        while (under_way := self._outstanding + len(self._answers)) < most:
             if not self._subscription.room(under_way + 1):
                 return
             request, acknowledged = self._subscription.publish_request()
@@ -121,6 +144,7 @@ class Publisher:
                 self._subscription.acknowledge_again(acknowledged)
                 raise
             self._outstanding += 1
+            self._asked_at = asyncio.get_running_loop().time()
             future.add_done_callback(functools.partial(self._answered, acknowledged))
 
     def _answered(self, acknowledged: tuple[int, ...], future: asyncio.Future[Any]) -> None:

@@ -18,7 +18,7 @@ from asyncua.common.utils import Buffer
 from asyncua.ua import ua_binary
 from asyncua.ua.uaerrors import UaError, UaStatusCodeError
 
-__all__ = ["FAULTS", "LinkLost", "Patience", "Session", "Ticket", "status_of"]
+__all__ = ["FAULTS", "LinkLost", "Patience", "Session", "StaleTicketError", "Ticket", "check_fault"]
 
 ua: Any = _ua
 """asyncua names its types by ``import *``, which strict typing does not follow."""
@@ -29,6 +29,10 @@ FAULTS = (OSError, TimeoutError, UaError)
 _SERVICE_FAULT = b"\x01\x00\x8d\x01"
 _RENEW_AT = 0.75
 """Part of its lifetime after which a channel is renewed (OPC 10000-4, 5.5.2.1)."""
+
+
+class StaleTicketError(ConnectionError):
+    """The server broke the connection over an attempt to take up an older session."""
 
 
 class LinkLost(Exception):
@@ -94,6 +98,7 @@ class Session:
             ticket: Of an earlier session of the same user and certificate.
 
         Raises:
+            StaleTicketError: It breaks the connection over the ticket; try without.
             OSError, TimeoutError, UaError: It cannot be reached, or it refuses.
         """
         client.uaclient.pre_request_hook = None  # it waits for asyncua's own supervisor
@@ -102,10 +107,15 @@ class Session:
             await client.connect_socket()
             await client.send_hello()
             await client.open_secure_channel()
-            resumed = ticket is not None and await _resume(client, ticket)
-            if not resumed:
-                await client.create_session()
-                await client._activate_with_credentials()
+            try:
+                resumed = ticket is not None and await _resume(client, ticket)
+                if not resumed:
+                    await client.create_session()
+                    await client._activate_with_credentials()
+            except (OSError, TimeoutError) as e:
+                if ticket is None:
+                    raise
+                raise StaleTicketError(str(e) or type(e).__name__) from e
             return cls(client, patience, resumed=resumed)
         except BaseException:
             client.disconnect_socket()
@@ -183,11 +193,6 @@ class Session:
                 await self._client.close_secure_channel()
         with contextlib.suppress(*FAULTS, AttributeError):
             self._client.disconnect_socket()
-
-
-def status_of(error: BaseException) -> int:
-    """The StatusCode that an error carries; 0 when it carries none."""
-    return int(error.code) if isinstance(error, UaStatusCodeError) else 0
 
 
 def check_fault(body: bytes) -> None:

@@ -18,7 +18,14 @@ from connectors.field.opcua.monitoring import Monitoring, ShortQueue
 from connectors.field.opcua.pki import Pki
 from connectors.field.opcua.publisher import Publisher, SubscriptionGone
 from connectors.field.opcua.security import refused, secured_client
-from connectors.field.opcua.session import FAULTS, LinkLost, Patience, Session, Ticket
+from connectors.field.opcua.session import (
+    FAULTS,
+    LinkLost,
+    Patience,
+    Session,
+    StaleTicketError,
+    Ticket,
+)
 from connectors.field.opcua.subscription import Subscription
 from connectors.field.source import LiveSource, Surroundings, Wanted
 from twin.plant import Source
@@ -107,6 +114,8 @@ class OpcuaSource(LiveSource):
             await secured_client(client, options, pki, source=self.name, folder=self.around.folder)
             return await Session.open(client, self._patience, self._ticket)
         except FAULTS as e:
+            if isinstance(e, StaleTicketError):
+                self._ticket = None
             if clear := refused(e, options, pki, source=self.name):
                 raise clear from e
             raise self._unreachable(_reason(e), "start the server") from e
@@ -147,6 +156,7 @@ class OpcuaSource(LiveSource):
             await publisher.catch_up()
         running: list[asyncio.Task[None]] = [
             asyncio.create_task(publisher.run()),
+            asyncio.create_task(publisher.tend()),
             asyncio.create_task(self._look_again(monitoring)),
             asyncio.create_task(session.renew()),
         ]
