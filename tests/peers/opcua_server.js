@@ -2,17 +2,18 @@
 // An OPC UA server of node-opcua whose writer keeps a log of every value that it really wrote.
 //
 //   node opcua_server.js --port P --truth FILE [--nodes N] [--rate R] [--history]
-//     [--late-s S --late K] [--secure --pki FOLDER] [--first SEQ] [--paused]
+//     [--late-s S --late K] [--secure --pki FOLDER] [--first SEQ] [--paused] [--loose]
 //
 // Nodes are ns=1 (urn:linetwin:torture), s=v0 ... s=v{N-1}, Double. R times a second each of them
 // gets the next number with one source time. The last K nodes appear only S seconds after the
-// start. Lines on stdin: pause, resume, appear, text <index>, exit.
+// start. Lines on stdin: pause, resume, appear, exit; with --loose also text <index>, which turns
+// the numbers of a node into texts, and back.
 
 const { Truth, atRate, obey, options, risingClock, say } = require("./common");
 
 const o = options({
   port: 0, truth: "", nodes: 10, rate: 20, history: false, "late-s": 0, late: 0,
-  secure: false, pki: "", first: 0, paused: false,
+  secure: false, pki: "", first: 0, paused: false, loose: false,
 });
 
 let opcua;
@@ -59,7 +60,7 @@ function add(server, index) {
     organizedBy: space.rootFolder.objects,
     browseName: `v${index}`,
     nodeId: `s=v${index}`,
-    dataType: "Double",
+    dataType: o.loose ? "BaseDataType" : "Double",
     minimumSamplingInterval: 0,
   });
   if (o.history) space.installHistoricalDataNode(variable, { maxOnlineValues: 200_000 });
@@ -74,7 +75,7 @@ function step() {
   for (const [address, , value] of rows) {
     const variable = present.get(Number(address.slice(1)));
     const typed =
-      variable.asText === true
+      variable.asText
         ? new Variant({ dataType: DataType.String, value: `${value}` })
         : new Variant({ dataType: DataType.Double, value });
     variable.setValueFromSource(typed, StatusCodes.Good, at);
@@ -109,8 +110,7 @@ async function main() {
       appear,
       text: (index) => {
         const variable = present.get(Number(index));
-        variable.dataType = present.get(Number(index)).addressSpace.findDataType("String").nodeId;
-        variable.asText = true;
+        variable.asText = !variable.asText;
       },
       exit: () => server.shutdown(100),
     },

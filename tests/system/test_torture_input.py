@@ -6,7 +6,18 @@ import time
 
 import pytest
 
-from tests.torture_lab import Broker, Child, Ingesting, Rig, json_unit, needs_mosquitto, rig
+from tests.field_lab import free_port
+from tests.torture_lab import (
+    Broker,
+    Child,
+    Ingesting,
+    Rig,
+    json_unit,
+    needs_mosquitto,
+    needs_node_opcua,
+    opcua_unit,
+    rig,
+)
 from tests.torture_score import Score
 
 __all__ = ["rig"]
@@ -119,3 +130,25 @@ def test_a_plant_file_that_changes_under_load_costs_no_value(rig: Rig) -> None:
     assert "the plant file has changed: mqt begun anew" in ingest.log.read_text()
     assert score.is_whole()
     assert not score.gaps
+
+
+@needs_node_opcua
+def test_a_node_whose_type_changes_is_bad_for_so_long_and_the_others_go_on(rig: Rig) -> None:
+    port = free_port()
+    rig.plant(opcua_unit("nod", port, 5))
+    server = rig.node_opcua_server(port, nodes=5, rate=20, paused=True, loose=True)
+    ingest = rig.ingest()
+    ingest.subscribed()
+    server.tell("resume")
+    time.sleep(1.0)
+    server.tell("text 0")
+    time.sleep(1.0)
+    server.tell("text 0")
+    time.sleep(1.0)
+    assert server.tell("pause") > 200
+    ingest.settle()
+    assert ingest.terminate() == 0
+    score = rig.scores()["nod"]
+    assert score.is_whole()
+    assert {signal for signal, _ in score.in_gaps} == {"T/torture/rig/nod/v0"}
+    assert 10 < len(score.in_gaps) == len(rig.facts("deadletter")) < 40

@@ -27,6 +27,7 @@ pytestmark = pytest.mark.slow
 
 KILLS = 100 if FULL else 30
 BROKER_KILLS = 30 if FULL else 4
+SERVER_KILLS = 20 if FULL else 2
 STOPS = 20 if FULL else 3
 
 
@@ -168,3 +169,27 @@ def test_a_stop_under_load_is_clean_and_loses_nothing(rig: Rig) -> None:
     assert ingest.terminate() == 0
     scores = rig.scores()
     assert all(s.is_whole() and not s.gaps for s in scores.values())
+
+
+def test_a_killed_opcua_server_leaves_gaps_exactly_while_nobody_could_listen(rig: Rig) -> None:
+    port = free_port()
+    rig.plant(opcua_unit("asy", port, 10))
+    server = rig.asyncua_server(port, rate=20, paused=True)
+    ingest = rig.ingest("--set", "connectors.field.source.LONGEST_PAUSE_S=1")
+    ingest.subscribed()
+    server.tell("resume")
+    for kill in range(SERVER_KILLS):
+        time.sleep(1.5)
+        assert server.written() > 100
+        server.kill()
+        server = rig.asyncua_server(port, rate=20, first=(kill + 1) * 100_000)
+        time.sleep(0.5)
+        ingest.subscribed()
+        time.sleep(2.0)
+    assert server.tell("pause") > 100
+    ingest.settle()
+    assert ingest.terminate() == 0
+    score = rig.scores()["asy"]
+    assert score.is_whole()
+    assert score.in_gaps
+    assert not score.empty_gaps
