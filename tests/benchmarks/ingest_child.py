@@ -66,8 +66,18 @@ class Meter:
         }
 
 
-async def obey(count: Callable[[], int], more: Callable[[], dict[str, Any]] = dict) -> None:
-    """Measure from word to word until ``exit``."""
+async def obey(
+    count: Callable[[], int],
+    more: Callable[[], dict[str, Any]] = dict,
+    cached_mb: Callable[[], float] = float,
+) -> None:
+    """Measure from word to word until ``exit``.
+
+    Args:
+        count: Values so far.
+        more: What else to say, since it was asked last.
+        cached_mb: How much of the memory is DuckDB's.
+    """
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
@@ -80,7 +90,7 @@ async def obey(count: Callable[[], int], more: Callable[[], dict[str, Any]] = di
         before, meter = count(), Meter()
         say("listening")
         until = before + int(rest[0])
-        memory: list[float] = []
+        memory: list[tuple[float, float]] = []
         looked = moved = time.monotonic()
         reached = before
         while (now := count()) < until:
@@ -91,7 +101,7 @@ async def obey(count: Callable[[], int], more: Callable[[], dict[str, Any]] = di
                 break
             if time.monotonic() - looked > 5:
                 looked = time.monotonic()
-                memory.append(round(memory_mb(), 1))
+                memory.append((round(memory_mb(), 1), round(cached_mb(), 1)))
         spent, ended = meter.read(), more()
         if "records" in ended:
             ended["records"] -= begun["records"]
@@ -148,13 +158,14 @@ async def ingest(plant_file: str, data: str, watch: bool) -> None:
     from connectors.settings import load_settings
     from twin.plant import load_plant
 
-    delays, made = Delays(), []
+    delays, made, historians = Delays(), [], []
     make = ingesting.make_ingest
 
     def make_and_keep(*args: Any) -> Any:
         *first, historian, copies, clock, _ = args
         ingest = make(*first, historian, copies, clock, delays.batch if watch else None)
         made.append(ingest)
+        historians.append(historian)
         if watch:
             delays.watch(historian)
         return ingest
@@ -177,12 +188,17 @@ async def ingest(plant_file: str, data: str, watch: bool) -> None:
             running.result()
         return sum(s.stored + s.duplicates for s in made[0].status())
 
+    def cached_mb() -> float:
+        with historians[0]._cursor() as cursor:
+            found = cursor.execute("SELECT sum(memory_usage_bytes) FROM duckdb_memory()").fetchone()
+        return int(found[0]) / 2**20
+
     def more() -> dict[str, Any]:
         written = {"records": made[0].spool.last_seq}
         return written | delays.take() if watch else written
 
     try:
-        await obey(count, more)
+        await obey(count, more, cached_mb)
     finally:
         stopping.set()
         await running

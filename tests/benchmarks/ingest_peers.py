@@ -22,6 +22,7 @@ import sys
 import time
 from collections import deque
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -61,8 +62,9 @@ class Writer(Protocol):
 class OpcuaServer:
     """asyncua's server, whose nodes get their values in whole notifications."""
 
-    def __init__(self, port: int, signals: int) -> None:
-        self._port, self._signals = port, signals
+    def __init__(self, port: int, signals: int, pki: Path | None = None) -> None:
+        """Prepare; with a folder for its certificate, everything is signed and encrypted."""
+        self._port, self._signals, self._pki = port, signals, pki
         self._n = 0
         self._bodies: dict[Any, deque[bytes]] = {}
         self._handles: dict[Any, Any] = {}
@@ -85,6 +87,8 @@ class OpcuaServer:
         await server.init()
         server.set_endpoint(f"opc.tcp://127.0.0.1:{self._port}/torture")
         server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
+        if self._pki is not None:
+            await self._secure(server, ua)
         index = await server.register_namespace(NAMESPACE)
         waiting = ua.StatusCode(ua.StatusCodes.BadWaitingForInitialData)
         for i in range(self._signals):
@@ -94,6 +98,20 @@ class OpcuaServer:
             await variable.write_value(ua.DataValue(StatusCode=waiting))
         self._patch(InternalSubscription, ua)
         await server.start()
+
+    async def _secure(self, server: Any, ua: Any) -> None:
+        from asyncua.crypto.cert_gen import setup_self_signed_certificate
+        from cryptography.x509.oid import ExtendedKeyUsageOID
+
+        folder = self._pki or Path()
+        folder.mkdir()
+        key, certificate, uri = folder / "key.pem", folder / "server.der", NAMESPACE + ":server"
+        use = [ExtendedKeyUsageOID.SERVER_AUTH]
+        await setup_self_signed_certificate(key, certificate, uri, "localhost", use, {})
+        await server.set_application_uri(uri)
+        server.set_security_policy([ua.SecurityPolicyType.Basic256Sha256_SignAndEncrypt])
+        await server.load_certificate(str(certificate))
+        await server.load_private_key(str(key))
 
     def _patch(self, subscription: Any, ua: Any) -> None:
         bodies = self._bodies
@@ -365,9 +383,14 @@ async def main() -> None:
     parser.add_argument("kind", choices=("opcua", "sparkplug", "json"))
     parser.add_argument("--port", type=int)
     parser.add_argument("--signals", type=int, default=1000)
+    parser.add_argument("--pki", type=Path, help="of the OPC UA server; none for no security")
     given = parser.parse_args()
-    kinds = {"opcua": OpcuaServer, "sparkplug": SparkplugNode, "json": JsonDevice}
-    writer: Writer = kinds[given.kind](given.port, given.signals)  # type: ignore[assignment]
+    writer: Writer
+    if given.kind == "opcua":
+        writer = OpcuaServer(given.port, given.signals, given.pki)
+    else:
+        kinds = {"sparkplug": SparkplugNode, "json": JsonDevice}
+        writer = kinds[given.kind](given.port, given.signals)
     await writer.start()
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader()

@@ -150,21 +150,25 @@ class Rig:
             assert time.monotonic() < until, "mosquitto does not listen"
             time.sleep(0.05)
 
-    def peer(self, kind: str, port: int, signals: int) -> Process:
-        return self._child(
-            f"{kind}-{port}", "ingest_peers", kind, "--port", port, "--signals", signals
-        )
+    def peer(self, kind: str, port: int, signals: int, *more: object) -> Process:
+        """A writer; see ``ingest_peers``."""
+        name = f"{kind}-{port}"
+        return self._child(name, "ingest_peers", kind, "--port", port, "--signals", signals, *more)
 
     def other(self, kind: str, *words: object) -> Process:
         """A process that ingest is compared with."""
         return self._child(kind, "ingest_child", kind, *words)
 
-    def ingest(self, *units: Unit, watch: bool = False) -> Ingest:
-        """The product with an empty data folder."""
+    def ingest(self, *units: Unit, watch: bool = False, trusted: Path | None = None) -> Ingest:
+        """The product with an empty data folder, but for the certificate of a server."""
         self._runs += 1
         folder = self.folder / f"run{self._runs}"
         folder.mkdir()
         plant = write_plant(folder, *units)
+        if trusted is not None:
+            into = folder / "data" / "pki" / "trusted"
+            into.mkdir(parents=True)
+            shutil.copy(trusted, into / "server any-host.der")
         words = [plant, folder / "data", *(["--watch"] if watch else [])]
         child = self._child(f"ingest{self._runs}", "ingest_child", "ingest", *words)
         return Ingest(child, folder / "data" / "telemetry.duckdb")
