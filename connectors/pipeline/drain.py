@@ -90,10 +90,13 @@ class Drain(ABC):
         """Offer what is in the spool, and what comes, until ``close``."""
         try:
             while True:
-                records = self._from_tail() or await self._from_disk()
+                records = self._from_tail()
+                late = not records
+                records = records or await self._from_disk()
                 if records:
                     await self._until_taken(records)
-                    if not self._tail and not self._closing.is_set():
+                    late = late and self._spool.last_seq > self._reached
+                    if not (self._tail or late or self._closing.is_set()):
                         await self._pause(self._age_s)
                 elif self._closing.is_set():
                     return

@@ -14,7 +14,9 @@ import pytest
 
 from connectors.field.delivery import Delivery, Gap, Letter, Readings, ReadingsBuilder, Sink
 from connectors.field.source import LiveSource, Surroundings, Wanted, wanted
-from connectors.pipeline import Ingest, SignalMap
+from connectors.pipeline import Ingest, SignalMap, normalise
+from connectors.pipeline.frames import encode_samples
+from connectors.pipeline.spool import Spool
 from tests.field_lab import FixedClock
 from twin.errors import RefusedError, SourceError, StoreError
 from twin.plant import Plant, Source, load_plant
@@ -97,7 +99,12 @@ class Run:
     """An ingest that runs until everything that its sources say is in the first store."""
 
     def __init__(
-        self, plant: Plant, folder: Path, stores: dict[str, Store], *sources: LiveSource
+        self,
+        plant: Plant,
+        folder: Path,
+        stores: dict[str, Store],
+        *sources: LiveSource,
+        batch_age_s: float = 0.0,
     ) -> None:
         self.slept = Slept()
         self.batches: list[SampleBatch] = []
@@ -109,7 +116,7 @@ class Run:
             folder,
             self.batches.append,
             linger_s=0.0,
-            batch_age_s=0.0,
+            batch_age_s=batch_age_s,
             sleep=self.slept,
         )
 
@@ -190,6 +197,23 @@ def test_what_a_store_did_not_take_before_the_stop_it_has_after_the_next_start(
     assert store.count() == 7
     assert second.ingest.status()[0].waiting == 0
     assert silent.known[0] == NOW_US  # the source learned from the spool what is durable
+
+
+def test_a_backlog_is_stored_without_a_pause_between_its_parts(
+    plant: Plant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("connectors.pipeline.drain.READ_BYTES", 1)  # a record at a time
+    signal_map = SignalMap.of(plant, "machines")
+    spool = Spool(tmp_path / "spool", quota_bytes=1 << 20)
+    spool.move("memory", 0)
+    for i in range(5):
+        batch = normalise(signal_map, _readings(i, 1), NOW_US)
+        spool.append([encode_samples("machines", batch)])
+    spool.close()
+    store = Store()
+    run = Run(plant, tmp_path, {"memory": store}, batch_age_s=3600.0)
+    _run(run.until(lambda: store.count() == 5))
+    assert len(run.batches) == 5
 
 
 def test_a_batch_that_comes_again_after_a_crash_is_stored_once(
