@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from connectors.pipeline.durable import DurableFile, Mark, own_folder
+from connectors.durable import DurableFile, Mark, own_folder
 from twin.errors import DataError, StoreError
 
 __all__ = ["Journal", "journal_rows"]

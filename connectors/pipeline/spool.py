@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote, unquote
 
-from connectors.pipeline.durable import DurableFile, Mark, own_folder, sync_folder
+from connectors.durable import DurableFile, Mark, own_folder, sync_folder
 from connectors.pipeline.reader import Damage, Place, Reader
 from connectors.pipeline.segment import Record, Segment, encode_records, last_whole
 from twin.errors import DataError, StoreError

@@ -161,7 +161,7 @@ def fail_sync(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         real(fd)
 
-    monkeypatch.setattr("connectors.pipeline.durable._sync_data", sync)
+    monkeypatch.setattr("connectors.durable._sync_data", sync)
     return lambda times: left.__setitem__(0, times)
 
 

@@ -430,7 +430,7 @@ def faulty(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, int, int], None]:
                 raise OSError(number, os.strerror(number))
             return real(*args)
 
-        target = "connectors.pipeline.durable._sync_data" if call == "fdatasync" else f"os.{call}"
+        target = "connectors.durable._sync_data" if call == "fdatasync" else f"os.{call}"
         monkeypatch.setattr(target, fail)
 
     return install

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from connectors.durable import Mark
 from connectors.field.delivery import NO_TIME
 from connectors.field.opcua.items import SavedItem
 from connectors.field.opcua.session import Ticket
@@ -45,6 +46,7 @@ class Memory:
         self._folder = None if data is None else data / "sources"
         self._name = quote(name, safe="")
         self._last: Kept | None = None
+        self._mark: Mark | None = None
 
     @property
     def keeps(self) -> bool:
@@ -87,6 +89,29 @@ class Memory:
             },
         )
         self._last = kept
+
+    def acknowledged(self, subscription_id: int, number: int) -> None:
+        """Note that everything up to this message is durable, before the server may forget it."""
+        if self._folder is None:
+            return
+        try:
+            if self._mark is None:
+                self._folder.mkdir(parents=True, exist_ok=True)
+                self._mark = Mark(self._folder / f"{self._name}.mark")
+            self._mark.save((subscription_id, number))
+        except OSError as e:  # without it a kill may cost a gap that was none
+            logger.warning("%s.mark not written: %s", self._name, e)
+
+    def durable_number(self, subscription_id: int) -> int | None:
+        """The last message of this subscription up to which all is durable; None: not known."""
+        if self._folder is None or not (file := self._folder / f"{self._name}.mark").exists():
+            return None
+        try:
+            self._mark = self._mark or Mark(file)
+        except OSError:
+            return None
+        found = self._mark.value
+        return found[1] if found is not None and found[0] == subscription_id else None
 
     def save_items(self, subscription_id: int, items: Sequence[SavedItem]) -> None:
         """Replace the monitored items."""

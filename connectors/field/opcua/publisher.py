@@ -13,7 +13,7 @@ from asyncua.ua.uaerrors import UaStatusCodeError
 
 from connectors.field.opcua.decode import Notification, Publish, decode_publish
 from connectors.field.opcua.session import LinkLost, Patience, Session, check_fault
-from connectors.field.opcua.subscription import Subscription, is_before, next_number
+from connectors.field.opcua.subscription import LAST_NUMBER, Subscription, is_before, next_number
 
 __all__ = ["Handle", "Publisher", "SubscriptionGone"]
 
@@ -193,7 +193,7 @@ class Publisher:
             again = await subscription.republish(self._session, subscription.expected)
             if again is None:
                 subscription.lossy = True
-                subscription.expected = message.sequence
+                subscription.expected = _next_kept(publish, subscription.expected)
             else:
                 await self._give(again)
         if message.sequence == subscription.expected:
@@ -231,3 +231,10 @@ class Publisher:
 def _look_away(future: asyncio.Future[Any]) -> None:
     if not future.cancelled():
         future.exception()
+
+
+def _next_kept(publish: Publish, lost: int) -> int:
+    """The first message behind a lost one that the server still has; else the one that has come."""
+    last = publish.notification.sequence
+    kept = [n for n in publish.available if is_before(lost, n) and is_before(n, last)]
+    return min(kept, key=lambda n: (n - lost) % LAST_NUMBER, default=last)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from asyncua.client.client import Client
@@ -26,7 +27,7 @@ from connectors.field.opcua.session import (
     StaleTicketError,
     Ticket,
 )
-from connectors.field.opcua.subscription import Subscription
+from connectors.field.opcua.subscription import Subscription, next_number
 from connectors.field.source import LiveSource, Surroundings, Wanted
 from twin.plant import Source
 
@@ -80,8 +81,13 @@ class OpcuaSource(LiveSource):
         self._subscription: Subscription | None = None
         if kept is not None:
             self._ticket = kept.ticket
+            number = self._memory.durable_number(kept.subscription_id)
             self._subscription = Subscription(
-                kept.subscription_id, kept.interval_ms, kept.keep_alives, heard_us=kept.heard_us
+                kept.subscription_id,
+                kept.interval_ms,
+                kept.keep_alives,
+                expected=None if number is None else next_number(number),
+                heard_us=kept.heard_us,
             )
         self._missing = asyncio.Event()
         self._warned_of_queues = False
@@ -152,6 +158,7 @@ class OpcuaSource(LiveSource):
         await self._create_missing(monitoring)
         publisher = Publisher(session, subscription, listener.take, self._patience)
         subscription.on_heard = self._save_now_and_then
+        subscription.on_acknowledge = partial(self._memory.acknowledged, subscription.id)
         if self.attached != "new":
             await publisher.catch_up()
         running: list[asyncio.Task[None]] = [

@@ -14,7 +14,7 @@ from connectors.field.delivery import NO_TIME
 from connectors.field.opcua.decode import Notification, Publish, decode_republish
 from connectors.field.opcua.session import Patience, Session
 
-__all__ = ["Subscription", "is_before", "next_number"]
+__all__ = ["LAST_NUMBER", "Subscription", "before_number", "is_before", "next_number"]
 
 ua: Any = _ua
 """asyncua names its types by ``import *``, which strict typing does not follow."""
@@ -73,6 +73,9 @@ class Subscription:
         """Called when an acknowledgement became possible."""
         self.on_heard: Callable[[], None] = lambda: None
         """Called after each answer."""
+        self.on_acknowledge: Callable[[int], None] = lambda _: None
+        """Told, before an acknowledgement leaves, up to which number everything is durable."""
+        self._last = 0 if expected is None else before_number(expected)
         self._numbers = _Numbers(pending=set(), ready=[])
 
     @classmethod
@@ -148,6 +151,8 @@ class Subscription:
         """The next publish request, and what it acknowledges."""
         numbers = tuple(self._numbers.ready)
         self._numbers.ready.clear()
+        if numbers:
+            self.on_acknowledge(self._durable_number())
         request = ua.PublishRequest()
         request.Parameters.SubscriptionAcknowledgements = [
             ua.SubscriptionAcknowledgement(self.id, number) for number in numbers
@@ -161,6 +166,7 @@ class Subscription:
     def handed_over(self, number: int, published_us: int) -> Callable[[], None]:
         """A message is on its way to the disk; to be called when it is there."""
         self._numbers.pending.add(number)
+        self._last = number
 
         def durable() -> None:
             self._numbers.pending.discard(number)
@@ -175,6 +181,7 @@ class Subscription:
 
     def empty(self, number: int) -> None:
         """A message had nothing to keep."""
+        self._last = number
         self._numbers.ready.append(number)
 
     def heard(self, publish: Publish) -> None:
@@ -199,6 +206,14 @@ class Subscription:
         """There is something to acknowledge."""
         return bool(self._numbers.ready)
 
+    def _durable_number(self) -> int:
+        """Messages are handed over in order: everything before the first that is pending."""
+        first = None
+        for number in self._numbers.pending:
+            if first is None or is_before(number, first):
+                first = number
+        return self._last if first is None else before_number(first)
+
     def room(self, messages: int) -> bool:
         """So many more would not make the server drop one that is not durable here."""
         return len(self._numbers.pending) + messages <= self.window
@@ -212,6 +227,16 @@ def next_number(number: int) -> int:
         1
     """
     return 1 if number >= LAST_NUMBER else number + 1
+
+
+def before_number(number: int) -> int:
+    """The sequence number ahead of this one; 0 ahead of the first.
+
+    Example:
+        >>> before_number(next_number(7)), before_number(1)
+        (7, 0)
+    """
+    return number - 1
 
 
 def is_before(a: int, b: int) -> bool:
