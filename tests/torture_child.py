@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from connectors.cli import main
 from connectors.field.opcua import source
-from connectors.pipeline import durable
+from connectors import durable
 from connectors.store.duckdb_historian import DuckdbHistorian
 from twin.telemetry import SampleBatch
 

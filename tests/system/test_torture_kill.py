@@ -78,9 +78,8 @@ def test_thirty_kills_of_ingest_lose_nothing_that_comes_again(rig: Rig) -> None:
     for name in ("mqt", "nod"):
         assert scores[name].is_whole()
         assert not scores[name].gaps
-    assert not scores["asy"].twice
-    assert not scores["asy"].wrong
-    assert not scores["asy"].strange
+    # asyncua's server forgets a message once it was sent again: what is then lost is a gap.
+    assert scores["asy"].is_whole()
 
 
 @needs_mosquitto
