@@ -18,9 +18,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from connectors import durable
 from connectors.cli import main
 from connectors.field.opcua import source
-from connectors import durable
 from connectors.store.duckdb_historian import DuckdbHistorian
 from twin.telemetry import SampleBatch
 

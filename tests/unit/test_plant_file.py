@@ -132,7 +132,7 @@ def test_faults_of_shape_in_file_and_tables_come_together(folder: Path) -> None:
         ('kind = "opcua"', 'kind = "modbus"', "opcua"),
         ("s={unit}.{signal}", "s={machine}.{signal}", "use only {site}"),
         ('sent_unit = "kW"', 'sent_unit = "bar"', '"bar" cannot become "W"; use a unit of power'),
-        ('opcua.security = "none"', 'mqtt.qos = 2', "a source of kind opcua has no table mqtt"),
+        ('opcua.security = "none"', "mqtt.qos = 2", "a source of kind opcua has no table mqtt"),
         ('opcua.security = "none"', 'opcua.user = "x"', "user and password_file"),
         ('kind = "sparkplug"', 'kind = "sparkplug"\nmqtt.share = "g"', "leave out mqtt.share"),
         ('spare_part = "SP-BLADE"', 'spare_part = "SP-X"', 'item "SP-X" is not known'),
