@@ -36,7 +36,7 @@ class Committer:
         self,
         spool: Spool,
         lanes: Callable[[], Sequence[Lane]],
-        offer: Callable[[int, Frame], None],
+        offer: Callable[[int, Frame, int], None],
         *,
         linger_s: float,
         sleep: Callable[[float], Coroutine[Any, Any, None]],
@@ -46,7 +46,7 @@ class Committer:
         Args:
             spool: Where records go.
             lanes: The sources of this moment.
-            offer: Told of each record that is durable, in order.
+            offer: Told of each record that is durable, and of its bytes, in order.
             linger_s: How long the first delivery of a commit waits for others. [s]
             sleep: Waits between attempts.
         """
@@ -113,8 +113,11 @@ class Committer:
         frames, payloads = await loop.run_in_executor(self._thread, _prepared, taken, notes)
         if payloads:
             last = await self._append(payloads)
-            for seq, frame in enumerate(frames, last - len(frames) + 1):
-                self._offer(seq, frame)
+            sizes = map(len, payloads)
+            for seq, frame, size in zip(
+                range(last - len(frames) + 1, last + 1), frames, sizes, strict=True
+            ):
+                self._offer(seq, frame, size)
         for lane, parcels in taken:
             lane.is_durable(parcels)
         for _, _, done in notes:

@@ -12,14 +12,14 @@ from typing import Any
 
 from connectors.pipeline.frames import Frame, decode_frame
 from connectors.pipeline.spool import Spool
-from twin.errors import DataError, StoreError
+from twin.errors import DataError, LinetwinError
 
 __all__ = ["Drain", "Numbered"]
 
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 5.0
-TAIL_ROWS = 100_000
-"""Samples that stay in memory for a consumer that keeps up; the rest is read back from disk."""
+TAIL_BYTES = 4 << 20
+"""Records that stay in memory for a consumer that keeps up; the rest is read back from disk."""
 BATCH_ROWS = 50_000
 READ_BYTES = 4 << 20
 
@@ -62,8 +62,9 @@ class Drain(ABC):
         spool.move(name, self._done)
         self._reached = self._done
         """Last record that is in the tail or being offered."""
-        self._tail: deque[Numbered] = deque()
-        self._tail_rows = 0
+        self._reading = False
+        self._tail: deque[tuple[int, Frame, int]] = deque()
+        self._tail_bytes = 0
         self._wake = asyncio.Event()
         self._closing = asyncio.Event()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"drain-{name}")
@@ -73,11 +74,17 @@ class Drain(ABC):
         """Records that this consumer has not taken."""
         return max(0, self._spool.last_seq - self._done)
 
-    def offer(self, seq: int, frame: Frame) -> None:
-        """A record that has just become durable; it stays in memory when there is room."""
-        if seq == self._reached + 1 and self._tail_rows < TAIL_ROWS:
-            self._tail.append((seq, frame))
-            self._tail_rows += _rows(frame)
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of the records that wait in memory."""
+        return self._tail_bytes
+
+    def offer(self, seq: int, frame: Frame, size: int) -> None:
+        """A record of ``size`` bytes has just become durable; it stays in memory when there is room."""
+        follows = seq == self._reached + 1 and not self._reading
+        if follows and self._tail_bytes < TAIL_BYTES:
+            self._tail.append((seq, frame, size))
+            self._tail_bytes += size
             self._reached = seq
         self._wake.set()
 
@@ -98,7 +105,7 @@ class Drain(ABC):
                     late = late and self._spool.last_seq > self._reached
                     if not (self._tail or late or self._closing.is_set()):
                         await self._pause(self._age_s)
-                elif self._closing.is_set():
+                elif self._closing.is_set() and self._spool.last_seq <= self._reached:
                     return
                 else:
                     await self._idle()
@@ -114,7 +121,7 @@ class Drain(ABC):
             missing: First and last number of records before these that could not be read back.
 
         Raises:
-            StoreError: Not now; all of it is offered again.
+            Exception: Not now; all of it is offered again.
         """
 
     async def _settle(self) -> None:
@@ -139,32 +146,37 @@ class Drain(ABC):
         records: list[Numbered] = []
         rows = 0
         while self._tail and rows < BATCH_ROWS:
-            seq, frame = self._tail.popleft()
+            seq, frame, size = self._tail.popleft()
             records.append((seq, frame))
             rows += _rows(frame)
-        self._tail_rows -= rows
+            self._tail_bytes -= size
         return records
 
     async def _from_disk(self) -> list[Numbered]:
         if self._spool.last_seq <= self._reached:
             return []
-        records: list[Numbered] = await self._persist(self._read)
+        self._reading = True  # what is offered meanwhile may be among what is read
+        try:
+            found: tuple[list[Numbered], int] = await self._persist(self._read, self._reached)
+        finally:
+            self._reading = False
+        records, self._reached = found
         return records
 
-    def _read(self) -> list[Numbered]:
-        """The next records without a hole among them."""
+    def _read(self, after: int) -> tuple[list[Numbered], int]:
+        """The next records without a hole among them, and how far they were looked for."""
+        last = self._spool.last_seq  # now: what comes during the read is not lost when not found
+        found = self._spool.read(after, READ_BYTES)
         records: list[Numbered] = []
-        for record in self._spool.read(self._reached, READ_BYTES):
+        for record in found:
             if records and record.seq != records[-1][0] + 1:
-                return records
-            self._reached = record.seq
+                break
+            after = record.seq
             try:
                 records.append((record.seq, decode_frame(record.payload)))
             except DataError:  # whole by its checksum: another version wrote it
                 logger.exception("record %d of the spool is not understood", record.seq)
-        if not records:
-            self._reached = self._spool.last_seq  # nothing up to here can be read back
-        return records
+        return records, after if found else last
 
     async def _until_taken(self, records: list[Numbered]) -> None:
         first = records[0][0]
@@ -175,17 +187,19 @@ class Drain(ABC):
         await self._persist(self._spool.move, self.name, self._done)
 
     async def _persist(self, function: Callable[..., Any], *args: Any) -> Any:
-        """Call on the drain's thread until it works."""
+        """Call on the drain's thread until it works; what a consumer throws stops no other one."""
         pause_s = FIRST_PAUSE_S
         while True:
             try:
                 found = await asyncio.get_running_loop().run_in_executor(
                     self._thread, function, *args
                 )
-            except StoreError as e:
+            except Exception as e:
+                expected = isinstance(e, LinetwinError)
+                error = str(e) if expected else f"{type(e).__name__}: {e}"
                 if self.error is None:
-                    logger.warning("%s takes nothing: %s", self.name, e)
-                self.error = str(e)
+                    logger.warning("%s takes nothing: %s", self.name, error, exc_info=not expected)
+                self.error = error
                 await self._sleep(getattr(e, "retry_after_s", None) or pause_s)
                 pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
             else:

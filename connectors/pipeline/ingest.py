@@ -241,9 +241,9 @@ class Ingest:
         lane.start_from(self._newest)
         return lane
 
-    def _offer(self, seq: int, frame: Frame) -> None:
+    def _offer(self, seq: int, frame: Frame, size: int) -> None:
         for drain in (*self._stores, self._journal):
-            drain.offer(seq, frame)
+            drain.offer(seq, frame, size)
 
     def _remembered(self, first: Historian) -> tuple[dict[str, int], dict[str, int]]:
         """Samples by source that the first store has yet to take, and the newest of each signal."""
