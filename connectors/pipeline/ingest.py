@@ -20,7 +20,7 @@ from connectors.pipeline.lane import Lane, SourceStatus
 from connectors.pipeline.normalise import SignalMap
 from connectors.pipeline.skew import ClockCheck
 from connectors.pipeline.spool import Spool
-from twin.errors import StoreError
+from twin.errors import DataError, StoreError
 from twin.plant import Plant
 from twin.telemetry import Historian, SampleBatch, from_us
 
@@ -205,9 +205,12 @@ class Ingest:
             lane.source.stop()
         await asyncio.gather(*(self._listening.pop(lane.name) for lane in ended))
         await self._committer.note("", ())  # what they handed over is on disk
+        for lane in ended:
+            _reach(self._newest, lane.reached())
         self._lanes = [running[n] if n in same else lane for n, lane in wanted.items()]
         for lane in self._lanes:
             if lane.name not in same:
+                lane.start_from(self._newest)
                 if lane.name in running:
                     lane.continue_from(running[lane.name])
                 self._listen(lane)
@@ -253,7 +256,10 @@ class Ingest:
         after = self.spool.cursor(self._stores[0].name)
         while records := self.spool.read(after):
             for record in records:
-                frame = decode_frame(record.payload)
+                try:
+                    frame = decode_frame(record.payload)
+                except DataError:  # the drain says so when it comes to it
+                    continue
                 if frame.batch is None:
                     continue
                 backlog[frame.source] = backlog.get(frame.source, 0) + len(frame.batch)
@@ -292,8 +298,11 @@ class Ingest:
 def _advance(newest: dict[str, int], batch: SampleBatch) -> None:
     order = batch.measured_us.argsort(kind="stable")
     last = dict(zip(batch.code[order].tolist(), batch.measured_us[order].tolist(), strict=True))
-    for code, us in last.items():
-        name = str(batch.signals[code])
+    _reach(newest, {str(batch.signals[code]): us for code, us in last.items()})
+
+
+def _reach(newest: dict[str, int], further: Mapping[str, int]) -> None:
+    for name, us in further.items():
         newest[name] = max(us, newest.get(name, us))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -23,10 +24,15 @@ __all__ = ["Lane", "Parcel", "SourceStatus", "letter_fact"]
 
 ROOM = 20_000
 """Readings that wait for the disk before the source is held back; a delivery is never split."""
+READING_BYTES = 1_600
+"""So much of texts and letters counts as one reading more: 32 MB of them fill the room."""
 LETTER_BYTES = 65_536
 """A dead letter keeps this much of its message."""
 EARLIEST_US, LATEST_US = 0, 7_258_118_400_000_000
 """Times of the years 1970 to 2199; a device that says another has no clock."""
+
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,11 +130,14 @@ class Lane:
         self.source.reached_us[:] = reached
 
     def continue_from(self, before: Lane) -> None:
-        """Take over the counts, and what is durable, of the lane that this one replaces."""
+        """Take over the counts of the lane that this one replaces."""
         self.received, self.durable = before.received, before.durable
         self.gaps = before.gaps
-        old = before.signal_map.signals
-        self.start_from(dict(zip(old, before.source.reached_us.tolist(), strict=True)))
+
+    def reached(self) -> dict[str, int]:
+        """Signal id -> newest measured_us that is durable, or on its way to the disk."""
+        pairs = zip(self.signal_map.signals, self.source.reached_us.tolist(), strict=True)
+        return {signal: us for signal, us in pairs if us != NO_TIME}
 
     async def listen(self) -> None:
         """Run the source until it is stopped."""
@@ -146,7 +155,7 @@ class Lane:
         readings = Readings.concat(parts)
         self.received += len(readings)
         self._waiting.append(Parcel(readings, facts, len(delivery.gaps), delivery.durable))
-        self._rows += max(len(readings), 1)
+        self._rows += max(1, len(readings) + _bytes(delivery) // READING_BYTES)
         self._wake(delivery.hurry or self._rows >= ROOM // 4)
         if self._rows >= ROOM:
             self._free.clear()
@@ -164,7 +173,10 @@ class Lane:
             self.durable += len(parcel.readings)
             self.gaps += parcel.gaps
             if parcel.durable is not None:
-                parcel.durable()
+                try:
+                    parcel.durable()
+                except Exception:  # it comes again; the others must be told all the same
+                    logger.exception('source "%s" broke when it was told', self.name)
 
     def content(self, parcels: Sequence[Parcel]) -> tuple[SampleBatch, list[dict[str, Any]]]:
         """Samples and facts of parcels; may run on another thread."""
@@ -207,6 +219,7 @@ class Lane:
         index: NDArray[np.int32] = every if gap.index is None else gap.index
         start_us = np.broadcast_to(np.asarray(gap.start_us, np.int64), index.shape)
         end_us = np.broadcast_to(np.asarray(gap.end_us, np.int64), index.shape)
+        end_us = np.minimum(end_us, LATEST_US)
         real = (start_us < end_us) & (start_us >= EARLIEST_US)
         index, start_us, end_us = index[real], start_us[real], end_us[real]
         marks = ReadingsBuilder()
@@ -225,6 +238,13 @@ class Lane:
             ],
         }
         return marks.build(), fact
+
+
+def _bytes(delivery: Delivery) -> int:
+    """Of letters and texts, about."""
+    text = delivery.readings.text
+    texts = 0 if text is None else sum(len(t) for t in text.tolist() if isinstance(t, str))
+    return texts + sum(min(len(letter.payload), LETTER_BYTES) for letter in delivery.letters)
 
 
 def letter_fact(letter: Letter, now_us: int) -> dict[str, Any]:
