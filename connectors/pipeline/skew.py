@@ -13,14 +13,16 @@ BEHIND_S = 60.0
 """A source whose newest sample is always at least so old has a slow clock, or a slow way. [s]"""
 WINDOW_S = 60.0
 """How long "always" is; two of them in a row. [s]"""
+STEADY_S = 5.0
+"""A delay that shrinks by so much from one of them to the next is a backlog being caught up. [s]"""
 
 
 class ClockCheck:
     """Follows the smallest delay between measuring and arrival.
 
     A single late sample is late, not wrong: a broker hands on what it kept. Only when the newest
-    samples of two windows in a row are all old is the clock said to be behind. Samples are marked,
-    never thrown away.
+    samples of two windows in a row are all old, and equally so, is the clock said to be behind.
+    Samples are marked, never thrown away.
 
     Example:
         >>> check = ClockCheck()
@@ -60,9 +62,11 @@ class ClockCheck:
             self.skew_s = None
         if self._began_us is None or now_us < self._began_us:
             self._began_us, self._least_us = now_us, delay_us
-        self._least_us = min(delay_us, self._least_us or delay_us)
+        self._least_us = delay_us if self._least_us is None else min(delay_us, self._least_us)
         if now_us - self._began_us >= WINDOW_S * 1e6:
-            behind = [us for us in (self._least_us, self._last_us) if us and us > BEHIND_S * 1e6]
-            if len(behind) == 2:
-                self.skew_s = -min(behind) / 1e6
+            before_us, least_us = self._last_us, self._least_us
+            self.skew_s = None
+            if before_us is not None and before_us - least_us < STEADY_S * 1e6:
+                least_us = min(before_us, least_us)
+                self.skew_s = -least_us / 1e6 if least_us > BEHIND_S * 1e6 else None
             self._last_us, self._least_us, self._began_us = self._least_us, None, now_us
