@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,15 @@ from numpy.typing import NDArray
 
 from twin.errors import DataError, NotFoundError, StoreError
 from twin.plant import SignalId
-from twin.telemetry import SampleBatch
+from twin.telemetry import SampleBatch, to_us
 
 __all__ = ["read_recording", "write_recording", "write_stored"]
 
 _COLUMNS = ("signal", "value", "text", "measured_at", "available_at", "quality")
 _NEEDED = ("signal", "value", "measured_at")
+_FIRST_US = to_us(datetime.min.replace(tzinfo=UTC))
+_LAST_US = to_us(datetime.max.replace(tzinfo=UTC))
+"""A calendar knows no other times."""
 _TABLE = """
 CREATE TABLE recorded (
     signal VARCHAR, value DOUBLE, text VARCHAR, measured_us BIGINT, available_us BIGINT, quality TINYINT
@@ -101,7 +105,7 @@ def read_recording(path: Path | str, rows: int = 250_000) -> Iterator[SampleBatc
         path: Parquet or CSV with the columns ``signal`` (text), ``value`` (number) and
             ``measured_at`` (timestamps in UTC or with their offset, or integer microseconds since
             1970), and where they are known ``text``, ``available_at`` (else as measured) and
-            ``quality`` (0 good, 1 uncertain, 2 bad; else 2 without a value and 0 with one).
+            ``quality`` (0 good, 1 uncertain, 2 bad; else 0). A row without a value is bad.
         rows: Most rows in a batch.
 
     Raises:
@@ -121,6 +125,8 @@ def read_recording(path: Path | str, rows: int = 250_000) -> Iterator[SampleBatc
 
 def _batches(connection: duckdb.DuckDBPyConnection, path: Path, rows: int) -> Iterator[SampleBatch]:
     query = _prepare(connection, path)
+    if query is None:
+        return
     listed = connection.execute("SELECT unnest(enum_range(NULL::signal_name))").fetchall()
     names = tuple(SignalId(name) for (name,) in listed)
     start = 0
@@ -178,26 +184,62 @@ def _insert(connection: duckdb.DuckDBPyConnection, batch: SampleBatch) -> int:
     return len(batch)
 
 
-def _prepare(connection: duckdb.DuckDBPyConnection, path: Path) -> str:
-    """Declare the signal names as an ENUM; returns the query of rows from ? to ? of the file ?."""
+def _prepare(connection: duckdb.DuckDBPyConnection, path: Path) -> str | None:
+    """Declare the signal names as an ENUM.
+
+    Returns:
+        The query of rows from ? to ? of the file ?; None where there are none.
+    """
     described = connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", [str(path)]).fetchall()
     types = {name: kind for name, kind, *_ in described}
     if absent := [name for name in _NEEDED if name not in types]:
         raise DataError(f"it has no column {', '.join(absent)}")
+    if not connection.execute("FROM read_parquet(?) LIMIT 1", [str(path)]).fetchall():
+        return None
+    measured = _as_us("measured_at", types)
+    available = measured
+    if "available_at" in types:
+        available = f"coalesce({_as_us('available_at', types)}, {measured})"
+    _refuse(connection, path, measured, available, "quality" in types)
     names = f"SELECT DISTINCT signal FROM read_parquet('{_quoted(path)}') ORDER BY signal"  # noqa: S608 - no parameters in DDL
     connection.execute(f"CREATE TYPE signal_name AS ENUM ({names})")
-    measured = _as_us("measured_at", types)
-    available = _as_us("available_at", types) if "available_at" in types else measured
-    text = "text" if "text" in types else "NULL::VARCHAR"
-    valued = f"(value IS NULL AND {text} IS NULL)"
-    quality = "quality" if "quality" in types else f"if({valued}, 2, 0)"
+    value = "if(isnan(value::DOUBLE), NULL, value::DOUBLE)"
+    text = "text::VARCHAR" if "text" in types else "NULL::VARCHAR"
+    quality = "coalesce(quality, 0)" if "quality" in types else "0"
     return f"""
-        SELECT enum_code(signal::signal_name)::INTEGER AS code, value::DOUBLE AS value,
+        SELECT enum_code(signal::signal_name)::INTEGER AS code, {value} AS value,
             {text} AS text, {measured}::BIGINT AS measured_us, {available}::BIGINT AS available_us,
-            {quality}::TINYINT AS quality
+            if({value} IS NULL AND {text} IS NULL, 2, {quality})::TINYINT AS quality
         FROM read_parquet(?, file_row_number = true)
         WHERE file_row_number >= ? AND file_row_number < ?
         """  # noqa: S608 - the names are our own
+
+
+def _refuse(
+    connection: duckdb.DuckDBPyConnection, path: Path, measured: str, available: str, rated: bool
+) -> None:
+    """What would be read as something else, or not be read back from a store.
+
+    Raises:
+        DataError: There is such a row.
+    """
+    years = "between the years 1 and 9999"
+    wrong = {
+        "signal": "signal IS NULL",
+        f"measured_at {years}": f"coalesce({measured} NOT BETWEEN {_FIRST_US} AND {_LAST_US}, true)",
+        f"available_at {years}": f"{available} NOT BETWEEN {_FIRST_US} AND {_LAST_US}",
+        "quality of 0, 1, 2": "quality NOT BETWEEN 0 AND 2" if rated else "false",
+    }
+    first = ", ".join(f"min(file_row_number) FILTER ({condition})" for condition in wrong.values())
+    query = f"SELECT {first} FROM read_parquet(?, file_row_number = true)"  # noqa: S608
+    rows = connection.execute(query, [str(path)]).fetchone() or ()
+    faults = [
+        f"row {row + 1} has no {what}"
+        for what, row in zip(wrong, rows, strict=True)
+        if row is not None
+    ]
+    if faults:
+        raise DataError("; ".join(faults))
 
 
 def _as_us(name: str, types: dict[str, str]) -> str:

@@ -106,6 +106,43 @@ def test_a_table_that_is_no_recording_says_what_is_wrong(
         list(read_recording(tmp_path / "t.csv"))
 
 
+@pytest.mark.parametrize(
+    ("row", "found"),
+    [
+        ("NULL, 1.0, 5, 5, 0", "row 2 has no signal"),
+        ("'b', 1.0, NULL, 5, 0", "row 2 has no measured_at"),
+        (f"'b', 1.0, {2**62}, 5, 0", "row 2 has no measured_at between the years 1 and 9999"),
+        (f"'b', 1.0, 5, {-(2**62)}, 0", "row 2 has no available_at between the years 1 and 9999"),
+        ("'b', 1.0, 5, 5, 7", "row 2 has no quality of 0, 1, 2"),
+        ("NULL, 1.0, 5, 5, -1", "row 2 has no signal; row 2 has no quality"),
+    ],
+)
+def test_a_row_that_would_be_another_one_is_refused(tmp_path: Path, row: str, found: str) -> None:
+    names = "signal, value, measured_at, available_at, quality"
+    query = f"FROM (VALUES ('a', 1.0, 5::BIGINT, 5::BIGINT, 0), ({row})) AS recording({names})"
+    with pytest.raises(DataError, match=found):
+        list(read_recording(_write(tmp_path / "odd.parquet", query)))
+
+
+def test_what_a_row_lacks_is_filled_in_and_no_value_is_bad(tmp_path: Path) -> None:
+    names = "signal, value, text, measured_at, available_at, quality"
+    query = f"""FROM (VALUES ('a', 'nan'::DOUBLE, NULL, 5, NULL, 0), ('b', 1.0, NULL, 6, 7, NULL),
+        ('c', NULL, 17, 8, 8, 1)) AS recording({names})"""
+    (batch,) = read_recording(_write(tmp_path / "odd.parquet", query))
+    assert [(s.value, s.quality) for s in batch.samples()] == [
+        (None, Quality.BAD),
+        (1.0, Quality.GOOD),
+        ("17", Quality.UNCERTAIN),
+    ]
+    assert batch.available_us.tolist() == [5, 7, 8]
+
+
+@pytest.mark.parametrize("name", ["r.parquet", "r.csv", "r.csv.gz"])
+def test_a_recording_of_nothing_is_read_back_as_nothing(tmp_path: Path, name: str) -> None:
+    write_recording(tmp_path / name, [])
+    assert list(read_recording(tmp_path / name)) == []
+
+
 def test_a_file_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"\.parquet, \.csv or \.csv\.gz"):
         write_recording(tmp_path / "x.json", [])
