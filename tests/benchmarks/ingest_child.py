@@ -207,7 +207,7 @@ async def ingest(plant_file: str, data: str, watch: bool) -> None:
 async def _settled(ingest: Any) -> None:
     """The first values, of births and of new subscriptions, are stored."""
     before, since = -1, time.monotonic()
-    while time.monotonic() - since < 1.0:
+    while time.monotonic() - since < 0.5:
         now = sum(s.received for s in ingest.status())
         if now != before or any(s.waiting for s in ingest.status()):
             before, since = now, time.monotonic()

@@ -16,7 +16,7 @@ def test_the_page_shows_the_pinned_full_run() -> None:
 
 
 def test_the_quick_run_stored_what_was_sent() -> None:
-    assert RUNS["quick"]["results"]["replay"] == list(expected(1000, 1000))
+    assert RUNS["quick"]["results"]["replay"] == list(expected(500, 1000))
 
 
 def test_a_checksum_tells_values_that_changed_places() -> None:
