@@ -171,6 +171,7 @@ def replay_all(plant: Path | None, data: Path | None, in_json: bool) -> None:
 
     The product must not run. They stay in the list; what is stored already stays as it is.
     """
+    from connectors.runtime.telemetry import plant_time
     from connectors.runtime.transfer import replay_letters
     from connectors.settings import load_settings
     from twin.plant import load_plant
@@ -178,7 +179,8 @@ def replay_all(plant: Path | None, data: Path | None, in_json: bool) -> None:
     settings = load_settings(plant=plant, data=data)
     found = load_plant(settings.plant)
     with _store(settings) as historian:
-        counts = replay_letters(found, historian, settings.data / "deadletter")
+        now = plant_time(settings, historian)
+        counts = replay_letters(found, historian, settings.data / "deadletter", now)
     if in_json:
         as_json(
             {

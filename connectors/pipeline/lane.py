@@ -20,7 +20,7 @@ from connectors.pipeline.normalise import SignalMap, normalise, of_wrong_kind
 from connectors.pipeline.skew import ClockCheck
 from twin.telemetry import Quality, SampleBatch, from_us, to_us
 
-__all__ = ["Lane", "Parcel", "SourceStatus", "letter_fact"]
+__all__ = ["Lane", "Parcel", "SourceStatus", "letter_fact", "timeless"]
 
 ROOM = 20_000
 """Readings that wait for the disk before the source is held back; a delivery is never split."""
@@ -197,10 +197,10 @@ class Lane:
         if not len(readings):
             return readings
         at, reached_us = readings.measured_us, self.source.reached_us
-        timeless = np.flatnonzero((at < EARLIEST_US) | (at >= LATEST_US))
-        if len(timeless):
+        rows = np.flatnonzero(timeless(readings))
+        if len(rows):
             at = at.copy()
-            for row in timeless.tolist():
+            for row in rows.tolist():
                 index = int(readings.index[row])
                 at[row] = reached_us[index] = max(now_us, int(reached_us[index]) + 1)
             readings = replace(readings, measured_us=at)
@@ -245,6 +245,12 @@ def _bytes(delivery: Delivery) -> int:
     text = delivery.readings.text
     texts = 0 if text is None else sum(len(t) for t in text.tolist() if isinstance(t, str))
     return texts + sum(min(len(letter.payload), LETTER_BYTES) for letter in delivery.letters)
+
+
+def timeless(readings: Readings) -> NDArray[np.bool_]:
+    """Which readings were measured nobody knows when. Shape (n,)"""
+    at = readings.measured_us
+    return np.asarray((at < EARLIEST_US) | (at >= LATEST_US), np.bool_)
 
 
 def letter_fact(letter: Letter, now_us: int) -> dict[str, Any]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, quote, urlsplit, urlunsplit
 
+from connectors.field.clock import WallClock
 from connectors.settings import Settings
 from twin.errors import DataError, StoreError
+from twin.telemetry import from_us
 
 if TYPE_CHECKING:
     from connectors.field.clock import Clock
@@ -18,7 +20,14 @@ if TYPE_CHECKING:
     from twin.plant import Plant
     from twin.telemetry import Historian, SampleBatch
 
-__all__ = ["Urls", "make_ingest", "make_sources", "open_copies", "open_main_historian"]
+__all__ = [
+    "Urls",
+    "make_ingest",
+    "make_sources",
+    "open_copies",
+    "open_main_historian",
+    "plant_time",
+]
 
 Urls = Mapping[str, str]
 """Source -> URL to use in place of the plant file's."""
@@ -122,6 +131,14 @@ def make_ingest(
         quota_bytes=int(settings.spool_gb * 2**30),
         check_clocks=settings.clock == "wall",
     )
+
+
+def plant_time(settings: Settings, historian: Historian) -> datetime:
+    """What time it is at the plant while nothing runs, by the clock that the settings name."""
+    if settings.clock == "wall":
+        return WallClock().now()
+    newest = historian.latest().measured_us
+    return from_us(int(newest.max()) if len(newest) else 0)
 
 
 def _open_server(url: str, token: str) -> Historian:

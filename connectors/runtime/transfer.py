@@ -16,10 +16,11 @@ from typing import Any
 import numpy as np
 
 from connectors.field.clock import Clock, WallClock
-from connectors.field.delivery import NO_TIME, ReadingsBuilder
+from connectors.field.delivery import ReadingsBuilder
 from connectors.field.recording import read_recording, write_recording, write_stored
 from connectors.pipeline import Ingest, SignalMap, normalise
 from connectors.pipeline.journal import journal_rows
+from connectors.pipeline.lane import timeless
 from connectors.runtime.telemetry import make_sources
 from connectors.settings import Settings
 from twin.errors import DataError, RefusedError
@@ -183,7 +184,7 @@ class LetterCounts:
     """Letters that are still not understood, or not taken."""
 
 
-def replay_letters(plant: Plant, historian: Historian, folder: Path) -> LetterCounts:
+def replay_letters(plant: Plant, historian: Historian, folder: Path, now: datetime) -> LetterCounts:
     """Read dead letters again, by the plant file as it is now, and store what they say.
 
     Sparkplug messages mean nothing without the births before them, and cannot be replayed.
@@ -192,6 +193,7 @@ def replay_letters(plant: Plant, historian: Historian, folder: Path) -> LetterCo
         plant: As its file says it now.
         historian: Where samples go.
         folder: Of the dead letters.
+        now: Plant time; nobody could have used the samples before.
 
     Raises:
         StoreError: The store does not take them now.
@@ -202,7 +204,8 @@ def replay_letters(plant: Plant, historian: Historian, folder: Path) -> LetterCo
         counts.letters += 1
         try:
             batch = readers.samples(row)
-            new = historian.append(batch)
+            available_us = np.maximum(batch.available_us, to_us(now))
+            new = historian.append(replace(batch, available_us=available_us))
         except (DataError, RefusedError):
             counts.refused += 1
             continue
@@ -218,6 +221,8 @@ class _Readers:
         from connectors.field.mqtt.topics import JsonTopics
 
         self._topics: dict[str, tuple[SignalMap, Any]] = {}
+        self._came_us: dict[tuple[str, int], int] = {}
+        """When the newest reading without a time came, by source and address."""
         for name, source in plant.sources.items():
             if source.kind is SourceKind.MQTT_JSON:
                 mapped = SignalMap.of(plant, name)
@@ -246,10 +251,14 @@ class _Readers:
             raise DataError(str(e)) from e
         if not len(readings):
             raise DataError("it holds no reading")
-        at_us = to_us(datetime.fromisoformat(row["at"]))
         built = readings.build()
-        timed = np.where(built.measured_us == NO_TIME, at_us, built.measured_us)
-        return normalise(signal_map, replace(built, measured_us=timed), at_us)
+        came_us = to_us(datetime.fromisoformat(row["at"]))
+        at_us = built.measured_us.copy()
+        for place in np.flatnonzero(timeless(built)).tolist():
+            # Letters of one delivery came at one instant, and each holds samples of its own.
+            key = row["source"], int(built.index[place])
+            at_us[place] = self._came_us[key] = max(came_us, self._came_us.get(key, 0) + 1)
+        return normalise(signal_map, replace(built, measured_us=at_us), came_us)
 
 
 def _sample(said: dict[str, Any]) -> SampleBatch:

@@ -6,6 +6,7 @@ import base64
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -18,7 +19,7 @@ from connectors.runtime.ownership import owned
 from connectors.runtime.report import StatusFile
 from connectors.store.duckdb_historian import DuckdbHistorian
 from twin.plant import SignalId
-from twin.telemetry import Quality, Sample, SampleBatch
+from twin.telemetry import Quality, Sample, SampleBatch, from_us
 
 START = datetime(2026, 3, 2, 5, tzinfo=UTC)
 POWER, ORDER = SignalId("s/a/l/u/power"), SignalId("s/a/l/u/order")
@@ -83,10 +84,42 @@ def test_a_recording_is_of_the_store_or_live(arguments: tuple[str, ...]) -> None
     assert "--from" in refused.stderr
 
 
-def test_dead_letters_are_listed_and_stored_once_they_are_understood(tmp_path: Path) -> None:
-    data = tmp_path / "data"
+def _letter(i: int, source: str, payload: bytes, address: str, **more: str) -> dict[str, Any]:
+    return {
+        "id": f"1:{i}",
+        "source": source,
+        "kind": "letter",
+        "at": "2026-03-16T06:00:00+00:00",
+        "address": address,
+        "reason": "once not understood",
+        "size": len(payload),
+        "payload": base64.b64encode(payload).decode(),
+        **more,
+    }
+
+
+def test_letters_without_a_time_that_came_together_are_all_stored_and_known_from_now_on(
+    tmp_path: Path,
+) -> None:
+    data, began = tmp_path / "data", WallClock().now()
     journal = Journal(data / "deadletter")
-    at = "2026-03-16T06:00:00+00:00"
+    payloads = (b"40", b"[41, 42]", b'{"value": 43, "timestamp": "2999-01-01T00:00:00Z"}', b"44")
+    journal.append([_letter(i, "sensors", said, HUMIDITY) for i, said in enumerate(payloads)])
+    journal.close()
+    arguments = ("deadletter", "replay", "--plant", PLANT, "--data", str(data), "--json")
+    first, again = (json.loads(run(*arguments).stdout) for _ in range(2))
+    store = DuckdbHistorian(data / "telemetry.duckdb")
+    came = datetime(2026, 3, 16, 6, tzinfo=UTC)
+    kept = list(store.read(None, came, came + timedelta(seconds=1)).samples())
+    store.close()
+    assert {40.0, 43.0, 44.0} <= {s.value for s in kept}
+    assert len(kept) == first["stored"] == again["known"]
+    assert all(s.available_at >= began for s in kept)
+
+
+def test_dead_letters_are_listed_and_stored_once_they_are_understood(tmp_path: Path) -> None:
+    data, began = tmp_path / "data", WallClock().now()
+    journal = Journal(data / "deadletter")
     sample = {"signal": HUMIDITY, "value": 41.0, "measured_us": 5, "available_us": 6, "quality": 0}
     letters = [
         ("sensors", HUMIDITY, b'{"value": 40, "timestamp": "2026-03-16T05:30:00Z"}', {}),
@@ -96,18 +129,8 @@ def test_dead_letters_are_listed_and_stored_once_they_are_understood(tmp_path: P
     ]
     journal.append(
         [
-            {
-                "id": f"1:{i}",
-                "source": source,
-                "kind": "letter",
-                "at": at,
-                "address": address,
-                "reason": "once not understood",
-                "size": len(payload),
-                "payload": base64.b64encode(payload).decode(),
-                **rest,
-            }
-            for i, (source, address, payload, rest) in enumerate(letters)
+            _letter(i, source, payload, address, **more)
+            for i, (source, address, payload, more) in enumerate(letters)
         ]
     )
     journal.close()
@@ -130,6 +153,8 @@ def test_dead_letters_are_listed_and_stored_once_they_are_understood(tmp_path: P
     store = DuckdbHistorian(data / "telemetry.duckdb")
     kept = [(s.value, s.measured_at.year, s.quality) for s in store.latest().samples()]
     assert kept == [(40.0, 2026, Quality.GOOD)]
+    (refused,) = store.read([SignalId(HUMIDITY)], from_us(0), from_us(10)).samples()
+    assert refused.available_at >= began
     assert store.count() == 2
     store.close()
 
