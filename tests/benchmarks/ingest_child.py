@@ -25,7 +25,8 @@ from typing import Any
 
 import numpy as np
 
-from tests.benchmarks.ingest_peers import NAMESPACE, packet, say
+from tests.benchmarks.ingest_peers import NAMESPACE, say
+from tests.benchmarks.ingest_wire import packet
 
 LOOK_S = 0.02
 SILENT_S = 15.0
