@@ -17,7 +17,7 @@ from twin.errors import DataError, NotFoundError, StoreError
 from twin.plant import SignalId
 from twin.telemetry import SampleBatch, to_us
 
-__all__ = ["read_recording", "write_recording", "write_stored"]
+__all__ = ["check_name", "read_recording", "write_recording", "write_stored"]
 
 _COLUMNS = ("signal", "value", "text", "measured_at", "available_at", "quality")
 _NEEDED = ("signal", "value", "measured_at")
@@ -40,6 +40,15 @@ _FORMATS = {
     ".csv": (_INSTANT, "FORMAT csv, HEADER"),
     ".gz": (_INSTANT, "FORMAT csv, HEADER, COMPRESSION gzip"),
 }
+
+
+def check_name(path: Path) -> None:
+    """The name of a file says how it is to be written.
+
+    Raises:
+        DataError: It does not.
+    """
+    _format(path)
 
 
 def write_recording(path: Path, batches: Iterable[SampleBatch]) -> int:

@@ -17,13 +17,18 @@ import numpy as np
 
 from connectors.field.clock import Clock, WallClock
 from connectors.field.delivery import ReadingsBuilder
-from connectors.field.recording import read_recording, write_recording, write_stored
+from connectors.field.recording import (
+    check_name,
+    read_recording,
+    write_recording,
+    write_stored,
+)
 from connectors.pipeline import Ingest, SignalMap, normalise
 from connectors.pipeline.journal import journal_rows
 from connectors.pipeline.lane import timeless
 from connectors.runtime.telemetry import make_sources
 from connectors.settings import Settings
-from twin.errors import DataError, RefusedError
+from twin.errors import DataError, RefusedError, StoreError
 from twin.plant import Plant, SourceKind
 from twin.telemetry import Historian, Sample, SampleBatch, from_us, to_us
 
@@ -32,6 +37,8 @@ __all__ = ["LetterCounts", "import_recording", "record_live", "record_store", "r
 WINDOW = timedelta(hours=1)
 PACE_S = 0.2
 """How often a paced replay stores what is due. [s]"""
+STOP_S = 60.0
+"""How long the store of a live recording may take for what has come. [s]"""
 
 Told = Callable[[int], None]
 """Called with the number of samples so far."""
@@ -90,14 +97,14 @@ async def record_live(
     goes on where it was.
 
     Raises:
-        StoreError: The file or the folder cannot be written.
+        StoreError: The file or the folder cannot be written; what has come is kept in the folder.
         DataError: An address or URL does not fit its protocol, or the file's name says no format.
     """
     from connectors.store.open import open_historian
 
+    check_name(path)
     folder = path.with_name(f"{path.name}.partial")
-    if (settings.data / "pki").is_dir() and not folder.exists():
-        shutil.copytree(settings.data / "pki", folder / "pki")
+    _make_folder(folder, settings.data / "pki")
     historian = open_historian(folder / "telemetry.duckdb")
     try:
         own = settings.model_copy(update={"data": folder})
@@ -115,13 +122,28 @@ async def record_live(
         stop = asyncio.create_task(stopping.wait())
         await asyncio.wait((running, stop), return_when=asyncio.FIRST_COMPLETED)
         stop.cancel()
-        await ingest.stop()
+        await ingest.stop(STOP_S)
         await running
+        if left := [store for store in ingest.stores() if store.behind]:
+            raise StoreError(
+                f"{folder} holds {left[0].behind} records that its store has not taken: "
+                f"{left[0].error}; name the same file again to go on"
+            )
     finally:
         historian.close()
     rows = await asyncio.to_thread(write_stored, path, folder / "telemetry.duckdb")
     shutil.rmtree(folder)
     return rows
+
+
+def _make_folder(folder: Path, pki: Path) -> None:
+    """For a recording, with the certificates of the product as they are now."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if pki.is_dir():
+            shutil.copytree(pki, folder / "pki", dirs_exist_ok=True)
+    except OSError as e:  # of which copytree makes one for all
+        raise StoreError(f"{folder} cannot be made: {e}") from e
 
 
 async def import_recording(
