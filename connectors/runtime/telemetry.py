@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, quote, urlsplit, urlunsplit
@@ -51,31 +52,36 @@ def open_main_historian(settings: Settings) -> Historian:
 
 
 def open_copies(settings: Settings) -> dict[str, Historian]:
-    """Further stores, by the name of their cursor.
+    """Further stores, by the name of their cursor; one that is away is opened later.
 
     Raises:
-        StoreError: One of them cannot be opened.
-        DataError: Two of them are one.
+        StoreError: A file with a secret cannot be read.
+        DataError: Two of them are one, or one is no server.
     """
+    from connectors.store.late import LateHistorian
+
     names = [_copy_name(url) for url in settings.historian_copies]
     if twice := [name for name in names if names.count(name) > 1]:
         raise DataError(f"{twice[0]}: the same store twice among the copies; name it once")
     stores: dict[str, Historian] = {}
-    try:
-        for name, url in zip(names, settings.historian_copies, strict=True):
-            token = parse_qs(urlsplit(url).query).get("token_file", [""])[0]
-            stores[name] = _open_server(url, _secret(Path(token)) if token else "")
-    except StoreError:
-        for store in stores.values():
-            store.close()
-        raise
+    for name, url in zip(names, settings.historian_copies, strict=True):
+        token = parse_qs(urlsplit(url).query).get("token_file", [""])[0]
+        opening = partial(_open_server, url, _secret(Path(token)) if token else "")
+        stores[name] = LateHistorian(opening)
     return stores
 
 
 def _copy_name(url: str) -> str:
-    parts = urlsplit(url)
-    bucket = parse_qs(parts.query).get("bucket", ["telemetry"])[0]
-    return f"copy {parts.hostname}:{parts.port} {bucket}"
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:  # a port or a bracket that is none
+        host = None
+    if host is None or parts.scheme not in ("http", "https"):
+        raise DataError(
+            "a copy is no InfluxDB server; write http://HOST:PORT?org=ORG&bucket=BUCKET"
+        )
+    return f"copy {host}:{port} {parse_qs(parts.query).get('bucket', ['telemetry'])[0]}"
 
 
 def make_sources(

@@ -37,6 +37,7 @@ def open_historian(
 
         return InfluxHistorian(text, org=org, bucket=bucket, token=token)
     if "://" in text:
+        text = text.rpartition("@")[2]
         raise StoreError(f"{text}: use a file path, http://HOST:PORT of InfluxDB, or memory:")
     from connectors.store.duckdb_historian import DuckdbHistorian
 

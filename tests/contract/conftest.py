@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from connectors.store.late import LateHistorian
 from connectors.store.open import open_historian
 from tests.contract.influx_adapter import INFLUXD, ORG, InfluxServer, running_influx
 from twin.telemetry import Historian
@@ -25,6 +26,8 @@ def influx_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InfluxSe
 def _opener(kind: str, request: pytest.FixtureRequest) -> Open:
     if kind == "memory":
         return lambda: open_historian("memory:")
+    if kind == "late":
+        return lambda: LateHistorian(lambda: open_historian("memory:"))
     if kind == "duckdb":
         folder: Path = request.getfixturevalue("tmp_path")
         return lambda: open_historian(folder / "telemetry.duckdb")
@@ -34,7 +37,7 @@ def _opener(kind: str, request: pytest.FixtureRequest) -> Open:
     return lambda: open_historian(server.url, org=ORG, bucket="telemetry", token=token)
 
 
-@pytest.fixture(params=["memory", "duckdb", "influx"])
+@pytest.fixture(params=["memory", "late", "duckdb", "influx"])
 def historian(request: pytest.FixtureRequest) -> Iterator[Historian]:
     """Each store, empty."""
     store = _opener(request.param, request)()
