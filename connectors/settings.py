@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -89,7 +90,7 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _token(self) -> Self:
         if self.historian_url and self.historian_token_file is None:
-            raise ValueError("historian_url needs historian_token_file")
+            raise ValueError("LINETWIN_HISTORIAN_URL needs LINETWIN_HISTORIAN_TOKEN_FILE")
         return self
 
 
@@ -113,7 +114,9 @@ def load_settings(environment: Mapping[str, str] | None = None, **given: object)
     try:
         settings = Settings(**{k: v for k, v in given.items() if v is not None})  # type: ignore[arg-type]
     except SettingsError as e:
-        faults.append(Fault("environment", "", str(e), "write tables and lists as JSON"))
+        said = re.search(r'field "(\w+)"', str(e))
+        name = PREFIX + said[1].upper() if said else ""
+        faults.append(Fault("environment", name, "is not JSON", "write tables and lists as JSON"))
         raise FileFaults(faults) from None
     except ValidationError as e:
         for detail in e.errors(include_url=False):
@@ -122,8 +125,13 @@ def load_settings(environment: Mapping[str, str] | None = None, **given: object)
                 faults.append(Fault("environment", "", "settings do not fit together", message))
                 continue
             name = PREFIX + str(detail["loc"][0]).upper()
-            faults.append(Fault("environment", name, f"found {detail['input']!r}", message))
+            faults.append(Fault("environment", name, f"found {_public(detail['input'])}", message))
         raise FileFaults(faults) from None
     if faults:
         raise FileFaults(faults)
     return settings
+
+
+def _public(found: object) -> str:
+    """What was found, without the user and password of a URL."""
+    return re.sub(r"//[^'\"\s]*@", "//", repr(found))

@@ -41,6 +41,7 @@ def open_main_historian(settings: Settings) -> Historian:
 
     Raises:
         StoreError: It cannot be opened.
+        DataError: Its URL is none.
     """
     if not settings.historian_url:
         from connectors.store.duckdb_historian import DuckdbHistorian
@@ -150,7 +151,10 @@ def plant_time(settings: Settings, historian: Historian) -> datetime:
 def _open_server(url: str, token: str) -> Historian:
     from connectors.store.open import open_historian
 
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # a bracket that is none
+        raise DataError("the historian is no URL; write http://HOST:PORT") from None
     query = parse_qs(parts.query)
     return open_historian(
         urlunsplit(parts._replace(query="")),

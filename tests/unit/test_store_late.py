@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from connectors.runtime.telemetry import open_copies
+from connectors.runtime.telemetry import open_copies, open_main_historian
 from connectors.settings import load_settings
 from connectors.store.late import LateHistorian
 from twin.errors import DataError, StoreError
@@ -62,3 +62,13 @@ def test_a_copy_that_is_no_server_is_refused_and_its_password_not_shown(
     with pytest.raises(DataError, match="http") as refused:
         open_copies(load_settings({}, data=tmp_path, historian_copies=(url,)))
     assert "hidden" not in str(refused.value)
+
+
+def test_the_url_of_a_store_that_is_none_is_one_line(tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text("t0ken")
+    settings = load_settings(
+        {}, data=tmp_path, historian_url="http://u:hidden@[h", historian_token_file=token
+    )
+    with pytest.raises(DataError, match=r"historian is no URL; write http://HOST:PORT"):
+        open_main_historian(settings)
