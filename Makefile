@@ -14,7 +14,8 @@ demo: .venv/run
 	$(BIN)/linetwin demo $(ARGS)
 
 test: .venv/dev
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile -m "not alone"
+	$(BIN)/pytest -m alone
 
 quick: .venv/dev
 	$(BIN)/pytest -m "not slow" tests/unit tests/contract tests/docs

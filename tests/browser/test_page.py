@@ -9,7 +9,7 @@ import pytest
 
 from tests.browser.chrome import Page, chromium, find_chromium
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 TABS = {
     "line": "#live-line .machine",

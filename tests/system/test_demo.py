@@ -18,7 +18,7 @@ import connectors.web.models.planning as planning
 import connectors.web.models.system as system
 from tests.system.product import PRACTICE, Product, linetwin, until, with_history
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 FIRST_PAGE_S = 3.0
 SIGNALS = (signal.SIGTERM, signal.SIGINT)

@@ -17,7 +17,7 @@ import pytest
 from connectors.cli import main
 from tests.system.product import ROOT, Product, environment
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 BLOCKS = re.findall(r"^```console\n(.*?)^```", (ROOT / "README.md").read_text(), re.DOTALL | re.M)
 COMMANDS = [

@@ -16,7 +16,7 @@ import pytest
 
 from tests.system.product import PRACTICE, linetwin, with_history
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 LINKS = {
     "telemetry",
