@@ -75,6 +75,7 @@ def browse(
     import logging
 
     from connectors.field.opcua.looking import endpoints_of, variables_of
+    from twin.errors import SourceError
     from twin.plant import OpcuaOptions
 
     logging.getLogger("asyncua").setLevel(logging.CRITICAL)  # what matters is in our one line
@@ -89,14 +90,22 @@ def browse(
         "user_certificate_file": user_certificate,
         "user_key_file": user_key,
     }
-    found = variables_of(
-        url,
-        OpcuaOptions.model_validate(options),
-        data / "pki",
-        source=source,
-        under=under,
-        depth=depth,
-    )
+    try:
+        found = variables_of(
+            url,
+            OpcuaOptions.model_validate(options),
+            data / "pki",
+            source=source,
+            under=under,
+            depth=depth,
+        )
+    except SourceError as e:
+        if f"[sources.{source}.opcua]" not in str(e):
+            raise
+        raise SourceError(
+            f"{e}   (here: --security, --mode, --user and --password-file, "
+            "or --user-certificate and --user-key)"
+        ) from e
     if in_toml:
         _show_toml(found, source, url, in_json)
     elif in_json:

@@ -122,9 +122,12 @@ def _print(found: dict[str, Any], running: bool, age_s: float) -> None:
         click.echo(f"store {store['name']}: {behind}")
     spool = found["spool"]
     click.echo(f"spool: {spool['bytes'] / 2**20:.1f} of {spool['quota_bytes'] / 2**20:.0f} MiB")
-    errors = [s["error"] for s in (*found["sources"], *found["stores"], spool)]
-    for error in dict.fromkeys(e for e in errors if e):
-        click.echo(f"wrong: {error}")
+    if found["dead_letters"]:
+        click.echo(f"dead letters: {found['dead_letters']}; linetwin deadletter list shows them")
+    errors = [s["error"] for s in (*found["sources"], *found["stores"], spool) if s["error"]]
+    for error in dict.fromkeys(errors):
+        if not any(error in other for other in errors if other != error):
+            click.echo(f"wrong: {error}")
     for gap in found["gaps"][-5:]:
         until = when(gap["end"]) if gap["end"] else "now"
         since = when(gap["start"]) if gap["start"] else "?"
@@ -137,8 +140,21 @@ def _state(source: dict[str, Any], running: bool) -> str:
     if not running:
         return "-"
     if not source["connected"]:
-        return "not connected"
+        return "connecting" if source["error"] is None else "not connected"
     skew = source["clock_skew_s"]
     if skew is not None:
-        return f"clock {abs(skew):.0f} s {'ahead' if skew > 0 else 'behind'}"
+        return f"clock {_length(abs(skew))} {'ahead' if skew > 0 else 'behind'}"
     return "connected" if source["subscribed"] else "connected, signals missing"
+
+
+def _length(seconds: float) -> str:
+    """A duration in the unit that suits it.
+
+    Example:
+        >>> _length(90.0), _length(7200.0), _length(21573715.0)
+        ('90 s', '2 h', '250 d')
+    """
+    for unit, unit_s in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * unit_s:
+            return f"{seconds / unit_s:.0f} {unit}"
+    return f"{seconds:.0f} s"

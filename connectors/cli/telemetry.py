@@ -73,7 +73,7 @@ def record(
             from connectors.runtime.transfer import record_store
 
             assert start is not None  # noqa: S101  the usage says so
-            with _store(settings) as historian:
+            with _store(_there(settings)) as historian:
                 until = end or WallClock().now()
                 rows = record_store(historian, file, start, until, signals, told)
     if in_json:
@@ -137,7 +137,7 @@ def list_letters(source: str | None, last: int, data: Path | None, in_json: bool
     from connectors.pipeline.journal import journal_rows
     from connectors.settings import load_settings
 
-    folder = load_settings(data=data).data / "deadletter"
+    folder = _there(load_settings(data=data)).data / "deadletter"
     rows = (
         [r for r in journal_rows(folder) if source in (None, r["source"])]
         if folder.is_dir()
@@ -178,7 +178,7 @@ def replay_all(plant: Path | None, data: Path | None, in_json: bool) -> None:
 
     settings = load_settings(plant=plant, data=data)
     found = load_plant(settings.plant)
-    with _store(settings) as historian:
+    with _store(_there(settings)) as historian:
         now = plant_time(settings, historian)
         counts = replay_letters(found, historian, settings.data / "deadletter", now)
     if in_json:
@@ -207,12 +207,22 @@ def _live(settings: Settings, file: Path, seconds: float | None, told: Any) -> i
     rows: list[int] = []
 
     async def work(stopping: asyncio.Event) -> None:
+        click.echo(f"recording what {plant.name} says   (Ctrl-C ends it)", err=True)
         if seconds is not None:
             asyncio.get_running_loop().call_later(seconds, stopping.set)
         rows.append(await record_live(settings, plant, file, stopping, told))
 
     run_until_signal(work)
     return rows[0]
+
+
+def _there(settings: Settings) -> Settings:
+    """The same; a directory that is named wrong is not made, and not taken for an empty one."""
+    from twin.errors import NotFoundError
+
+    if not settings.data.is_dir():
+        raise NotFoundError(f"no data directory {settings.data}; name it with --data")
+    return settings
 
 
 @contextmanager

@@ -227,7 +227,7 @@ def _parsed(payload: bytes) -> object:
     except UnicodeDecodeError:
         raise DataError(f"not UTF-8: {bytes(payload[:40])!r}") from None
     except (ValueError, RecursionError) as e:  # the second: brackets nested without end
-        raise DataError(f"not JSON: {bytes(payload[:40])!r}") from e
+        raise DataError(f"not JSON: {bytes(payload[:40]).decode(errors='replace')!r}") from e
 
 
 def _no_constant(word: str) -> NoReturn:

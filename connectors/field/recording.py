@@ -169,6 +169,8 @@ def _as_parquet(connection: duckdb.DuckDBPyConnection, path: Path) -> Iterator[P
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, batch: SampleBatch) -> int:
+    if not len(batch):
+        return 0
     connection.register(
         "names",
         {
@@ -188,8 +190,7 @@ def _insert(connection: duckdb.DuckDBPyConnection, batch: SampleBatch) -> int:
             "quality": batch.quality,
         },
     )
-    if len(batch):
-        connection.execute(_INSERT)
+    connection.execute(_INSERT)
     return len(batch)
 
 

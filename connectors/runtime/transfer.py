@@ -70,11 +70,15 @@ def record_store(
         StoreError: The store cannot be read, or the file cannot be written.
     """
     signals = None
+    newest = historian.latest()
     if patterns:
-        known = historian.latest().signals
+        known = newest.signals
         signals = [s for s in known if any(fnmatch.fnmatchcase(s, p) for p in patterns)]
         if not signals:
             raise DataError(f"no signal fits {', '.join(patterns)}; the store has {len(known)}")
+
+    if len(newest):  # behind it there are only empty windows
+        end = min(end, from_us(int(newest.measured_us.max()) + 1))
 
     def windows() -> Iterator[SampleBatch]:
         at, rows = start, 0
@@ -98,11 +102,14 @@ async def record_live(
 
     Raises:
         StoreError: The file or the folder cannot be written; what has come is kept in the folder.
-        DataError: An address or URL does not fit its protocol, or the file's name says no format.
+        DataError: An address or URL does not fit its protocol, or the file is there already, or its
+            name says no format.
     """
     from connectors.store.open import open_historian
 
     check_name(path)
+    if path.exists():
+        raise DataError(f"{path} is there already; name another file, or take it away first")
     folder = path.with_name(f"{path.name}.partial")
     _make_folder(folder, settings.data / "pki")
     historian = open_historian(folder / "telemetry.duckdb")

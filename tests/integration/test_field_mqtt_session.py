@@ -195,7 +195,7 @@ def test_poison_becomes_letters_with_reasons_and_stops_nothing(
     plant = with_options(plant, "sensors", version=version, json_form=JsonOptions(quality="q"))
     topic = plant.address("pick_place_1", "vibration")
     poison = {
-        b"{": "not JSON: b'{'",
+        b"{": "not JSON: '{'",
         b'{"value": NaN}': "NaN is not JSON; a missing value is null",
         b"\xff": "not UTF-8: b'\\xff'",
         b'{"level": 2}': 'no "value" among level',

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,24 @@ def test_a_recording_is_of_the_store_or_live(arguments: tuple[str, ...]) -> None
     refused = run("record", "r.csv", *arguments)
     assert refused.exit_code == 2
     assert "--from" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("record", "r.csv", "--from", "2026-03-02T05:00Z"),
+        ("deadletter", "list"),
+        ("deadletter", "replay", "--plant", "simulators/practice/plant.toml"),
+    ],
+)
+def test_a_data_directory_that_is_named_wrong_is_told_and_not_made(
+    arguments: tuple[str, ...], tmp_path: Path
+) -> None:
+    missing = tmp_path / "dta"
+    refused = run(*arguments, "--data", str(missing))
+    assert refused.exit_code == 1
+    assert refused.stderr == f"linetwin: no data directory {missing}; name it with --data\n"
+    assert not missing.exists()
 
 
 def _letter(i: int, source: str, payload: bytes, address: str, **more: str) -> dict[str, Any]:
@@ -193,6 +212,44 @@ def test_status_says_what_was_when_nothing_runs(tmp_path: Path) -> None:
         assert line in said.stdout
     found = json.loads(run("status", "--data", str(tmp_path), "--json").stdout)
     assert (found["running"], found["well"], found["sources"]) == (False, False, [source])
+
+
+def test_status_says_what_is_off_in_words_and_once(tmp_path: Path) -> None:
+    usual: dict[str, Any] = {
+        "subscribed": True,
+        "received": 0,
+        "stored": 0,
+        "duplicates": 0,
+        "waiting": 0,
+        "rejected": 0,
+        "gaps": 0,
+        "last_at": None,
+        "clock_skew_s": None,
+        "error": None,
+    }
+    document = {
+        "sources": [
+            usual | {"name": "a", "connected": False},
+            usual | {"name": "b", "connected": False, "error": "nobody answers"},
+            usual | {"name": "c", "connected": True, "clock_skew_s": -21_573_715.0},
+        ],
+        "stores": [{"name": "telemetry", "behind": 1, "error": "it is away"}],
+        "spool": {"bytes": 0, "quota_bytes": 1, "error": "the store takes nothing: it is away"},
+        "gaps": [],
+        "dead_letters": 3,
+    }
+    with owned(tmp_path):
+        StatusFile(tmp_path).write(document, WallClock().now())
+        said = run("status", "--data", str(tmp_path)).stdout.splitlines()
+    assert [re.split(r" {2,}", line)[1] for line in said[2:5]] == [
+        "connecting",
+        "not connected",
+        "clock 250 d behind",
+    ]
+    assert "dead letters: 3; linetwin deadletter list shows them" in said
+    assert [line for line in said if "away" in line] == [
+        "wrong: the store takes nothing: it is away"
+    ]
 
 
 def test_a_status_that_is_old_is_not_well_although_the_process_lives(tmp_path: Path) -> None:

@@ -122,6 +122,16 @@ def test_faults_of_shape_in_file_and_tables_come_together(folder: Path) -> None:
     assert any(f.startswith("stock.csv [column onhand]: this column is not known") for f in faults)
 
 
+def test_a_mistyped_key_of_a_source_is_told_with_the_keys_as_a_file_writes_them(
+    folder: Path,
+) -> None:
+    table = "[sources.sensors.mqtt]\njsn = {}\n[sources.sensors.mqtt.json]\ntimes = 1\n"
+    replace(folder, "[sources.meters]", f"{table}[sources.meters]")
+    inside, beside = faults_of(folder)
+    assert "mqtt.jsn]: this key is not known; use one of ca_file, certificate_file, json," in beside
+    assert "mqtt.json.times]: this key is not known; use one of quality, samples, time," in inside
+
+
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [

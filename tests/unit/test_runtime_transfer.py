@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -88,6 +88,24 @@ def test_a_file_name_without_a_format_is_refused_before_anything_is_recorded(
     with pytest.raises(DataError, match=r"name it \.parquet"):
         _record(plant, tmp_path / "data", tmp_path / "r.txt")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_recording_that_is_finished_is_not_overwritten(plant: Plant, tmp_path: Path) -> None:
+    file = tmp_path / "r.csv"
+    file.write_text("hours of work")
+    with pytest.raises(DataError, match="is there already; name another file"):
+        _record(plant, tmp_path / "data", file)
+    assert [path.name for path in tmp_path.iterdir()] == ["r.csv"]
+    assert file.read_text() == "hours of work"
+
+
+def test_an_export_asks_for_nothing_behind_the_newest_sample(tmp_path: Path) -> None:
+    store = MemoryHistorian()
+    store.append(SampleBatch.of([Sample(signal="a", value=1.0, measured_at=AT, available_at=AT)]))
+    told: list[int] = []
+    start, end = AT - timedelta(hours=2), AT + timedelta(days=365)
+    assert transfer.record_store(store, tmp_path / "r.csv", start, end, (), told.append) == 1
+    assert told == [0, 0, 1]
 
 
 def test_a_recording_goes_on_with_the_certificates_that_are_trusted_by_now(

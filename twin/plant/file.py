@@ -251,15 +251,17 @@ def _known_keys(model: type[BaseModel], loc: tuple[int | str, ...]) -> Iterator[
     here: set[type[BaseModel]] = {model}
     for step in loc[:-1]:
         fields = [
-            m.model_fields[step].annotation
+            field.annotation
             for m in here
-            if isinstance(step, str) and step in m.model_fields
+            for name, field in m.model_fields.items()
+            if step in (name, field.alias)
         ]
         tagged = {
             m for m in here if "law" in m.model_fields and m.model_fields["law"].default == step
         }
         here = tagged or {m for f in fields for m in _models_in(f)} or here
-    return iter(sorted({name for m in here for name in m.model_fields}))
+    names = {field.alias or name for m in here for name, field in m.model_fields.items()}
+    return iter(sorted(names))
 
 
 def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:

@@ -113,7 +113,11 @@ class MqttSource(LiveSource):
             raise SourceError(self._says(e)) from e
         except OSError as e:
             nobody = isinstance(e, ConnectionRefusedError)
-            found = "nobody answers at that port" if nobody else str(e) or type(e).__name__
+            found = (
+                "nobody answers at that port"
+                if nobody
+                else e.strerror or str(e) or type(e).__name__
+            )
             raise self._unreachable(found, "start the broker") from e
         finally:
             for task in tasks:

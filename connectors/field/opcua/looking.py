@@ -96,7 +96,7 @@ def _visit(url: str, look: Callable[[Client], Awaitable[T]]) -> T:
 def _unreachable(url: str, error: BaseException) -> SourceError:
     found = "nobody answers at that port"
     if not isinstance(error, ConnectionRefusedError):
-        found = str(error) or type(error).__name__
+        found = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return SourceError(f"{public_url(url)}: {found}; start the server, or correct the URL")
 
 

@@ -276,4 +276,4 @@ def _reason(error: BaseException) -> str:
         return "nobody answers at that port"
     if isinstance(error, TimeoutError):
         return "no answer"
-    return str(error) or type(error).__name__
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
