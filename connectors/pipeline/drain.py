@@ -18,6 +18,8 @@ __all__ = ["Drain", "Numbered"]
 
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 5.0
+LONGEST_WISH_S = 60.0
+"""However long a server, or a proxy before it, wishes to be left alone. [s]"""
 TAIL_BYTES = 4 << 20
 """Records that stay in memory for a consumer that keeps up; the rest is read back from disk."""
 BATCH_ROWS = 50_000
@@ -200,7 +202,8 @@ class Drain(ABC):
                 if self.error is None:
                     logger.warning("%s takes nothing: %s", self.name, error, exc_info=not expected)
                 self.error = error
-                await self._sleep(getattr(e, "retry_after_s", None) or pause_s)
+                wish_s = getattr(e, "retry_after_s", None) or pause_s
+                await self._sleep(min(wish_s, LONGEST_WISH_S))
                 pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
             else:
                 if self.error is not None:

@@ -83,7 +83,8 @@ def normalise(signal_map: SignalMap, readings: Readings, available_us: int) -> S
     index = readings.index
     value = readings.value
     if signal_map.converts.any():
-        value = value * signal_map.scale[index] + signal_map.offset[index]
+        with np.errstate(over="ignore"):  # it is infinite then, which is no value
+            value = value * signal_map.scale[index] + signal_map.offset[index]
         converts = signal_map.converts[index]
         value = np.where(converts, np.round(value, 12), readings.value)
     text = np.full(len(index), None, np.object_)

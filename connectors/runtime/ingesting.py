@@ -117,6 +117,8 @@ async def _follow_file(settings: Settings, ingest: Ingest) -> None:
             touched = await ingest.reload(plant, make_sources(settings, plant, {}))
         except LinetwinError as e:
             logger.warning("the plant file has changed and is not taken over: %s", e)
+        except Exception:  # the next change may be one that can be taken over
+            logger.exception("the plant file has changed and is not taken over")
         else:
             names = ", ".join(touched) or "no source"
             logger.warning("the plant file has changed: %s begun anew", names)

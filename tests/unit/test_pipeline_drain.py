@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from connectors.pipeline.drain import Drain, Numbered
 from connectors.pipeline.frames import Frame, encode_facts, encode_samples
 from connectors.pipeline.spool import Record, Spool
+from twin.errors import StoreError
 from twin.telemetry import SampleBatch
 
 TIMEOUT_S = 10.0
@@ -37,8 +39,13 @@ class Watched(Spool):
 class Taker(Drain):
     """Remembers what it is given; breaks so many times first."""
 
-    def __init__(self, spool: Spool, breaks: Sequence[Exception] = ()) -> None:
-        super().__init__("taker", spool, age_s=0.0, sleep=lambda _: asyncio.sleep(0))
+    def __init__(
+        self,
+        spool: Spool,
+        breaks: Sequence[Exception] = (),
+        sleep: Callable[[float], Coroutine[Any, Any, None]] = lambda _: asyncio.sleep(0),
+    ) -> None:
+        super().__init__("taker", spool, age_s=0.0, sleep=sleep)
         self.taken: list[int] = []
         self.missing: list[tuple[int, int]] = []
         self.breaks = list(breaks)
@@ -124,6 +131,26 @@ def test_a_consumer_that_breaks_is_offered_the_same_again(error: Exception, tmp_
         await _take_all(drain)
         assert drain.taken == [1, 2]
         assert drain.error is None
+        spool.close()
+
+    asyncio.run(story())
+
+
+def test_a_server_that_wishes_to_be_left_alone_for_a_year_is_asked_again_in_a_minute(
+    tmp_path: Path,
+) -> None:
+    async def story() -> None:
+        spool, slept = Spool(tmp_path), list[float]()
+
+        async def sleep(pause_s: float) -> None:
+            slept.append(pause_s)
+
+        busy = StoreError("HTTP 503")
+        busy.retry_after_s = 31_536_000.0
+        drain = Taker(spool, [busy], sleep)
+        spool.append([_payload()])
+        await _take_all(drain)
+        assert (drain.taken, slept) == ([1], [60.0])
         spool.close()
 
     asyncio.run(story())
