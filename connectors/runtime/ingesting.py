@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from connectors.field.clock import WallClock
+from connectors.runtime.memory import keep_giving_back
 from connectors.runtime.ownership import data_directory
 from connectors.runtime.report import StatusFile, TelemetryCollector, telemetry_document
 from connectors.runtime.telemetry import make_ingest, make_sources, open_copies, open_main_historian
@@ -85,6 +86,7 @@ async def _run(stopping: asyncio.Event, settings: Settings, ingest: Ingest) -> N
     around = [
         asyncio.create_task(_write_status(settings, ingest)),
         asyncio.create_task(_follow_file(settings, ingest)),
+        asyncio.create_task(keep_giving_back()),
     ]
     try:
         await asyncio.wait((listening, stop), return_when=asyncio.FIRST_COMPLETED)

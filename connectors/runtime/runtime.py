@@ -17,6 +17,7 @@ from connectors.runtime.board import Board, Step
 from connectors.runtime.desk import Desk
 from connectors.runtime.events import EventHub
 from connectors.runtime.line import LineView
+from connectors.runtime.memory import keep_giving_back
 from connectors.runtime.ownership import data_directory
 from connectors.runtime.pool import Workers
 from connectors.runtime.records import alerts_by_id, last_calibration
@@ -200,6 +201,7 @@ class Runtime:
             asyncio.create_task(self._keep_chain()),
             asyncio.create_task(self._announce()),
             asyncio.create_task(self._write_status()),
+            asyncio.create_task(keep_giving_back()),
         ]
         try:
             await _unless(
