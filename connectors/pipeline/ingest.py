@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
@@ -174,8 +175,8 @@ class Ingest:
         """Stop the sources, put what they handed over on disk, and let ``run`` return.
 
         Args:
-            timeout_s: A store that has not taken everything within this time has the rest at the
-                next start. [s]
+            timeout_s: Sources that do not stop in time are cut off. A store that has not taken
+                everything within as long again has the rest at the next start. [s]
         """
         self._timeout_s = timeout_s
         for lane in self._lanes:
@@ -220,9 +221,11 @@ class Ingest:
         self, committing: asyncio.Task[None], draining: list[asyncio.Task[None]]
     ) -> None:
         """Sources, then the disk, then stores, then journals: each has what the one before gave."""
-        try:
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._timeout_s):
                 await asyncio.gather(*self._listening.values())
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._timeout_s):
                 await self._committer.note("", ())
                 for drain in self._stores:
                     drain.close()
@@ -231,8 +234,6 @@ class Ingest:
                 await committing
                 self._journal.close()
                 await draining[-1]
-        except TimeoutError:
-            return
 
     def _listen(self, lane: Lane) -> None:
         self._listening[lane.name] = asyncio.create_task(lane.listen())

@@ -99,6 +99,30 @@ def test_a_source_that_breaks_when_it_is_told_stops_no_other(plant: Plant, tmp_p
     assert told == ["well"]
 
 
+def test_what_a_source_hands_over_when_its_time_to_stop_is_over_is_on_disk(
+    plant: Plant, tmp_path: Path
+) -> None:
+    class Stuck(Says):
+        async def _session(self, sink: Sink) -> None:
+            self._all_well()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                await sink(Delivery(readings=_readings(7.0)))
+
+    store, source = MemoryHistorian(), Stuck(plant, "machines")
+    ingest = _ingest(plant, tmp_path, store, source)
+
+    async def story() -> None:
+        running = asyncio.create_task(ingest.run())
+        await source.subscribed.wait()
+        await ingest.stop(0.1)
+        await running
+
+    _run(story())
+    assert store.count() == 1
+
+
 def test_a_source_that_is_left_out_for_a_while_begins_where_it_ended(
     plant: Plant, tmp_path: Path
 ) -> None:
