@@ -20,7 +20,7 @@ from connectors.pipeline.journal import Journal
 from connectors.pipeline.lane import Lane, SourceStatus
 from connectors.pipeline.normalise import SignalMap
 from connectors.pipeline.skew import ClockCheck
-from connectors.pipeline.spool import Spool
+from connectors.pipeline.spool import Damage, Spool
 from twin.errors import DataError, StoreError
 from twin.plant import Plant
 from twin.telemetry import Historian, SampleBatch, from_us
@@ -90,7 +90,7 @@ class Ingest:
         self._check_clocks = check_clocks
         self.quota_bytes = quota_bytes
         """From here on the spool holds the sources back."""
-        self.spool = Spool(folder / "spool", quota_bytes=quota_bytes)
+        self.spool = Spool(folder / "spool", quota_bytes=quota_bytes, on_damage=_tell)
         self.journals = {kind: Journal(folder / name) for kind, name in JOURNALS.items()}
         self._lanes: list[Lane] = []
         self._committer = Committer(
@@ -294,6 +294,10 @@ class Ingest:
     def _store_error(self) -> str | None:
         error = self._stores[0].error
         return None if error is None else f"the store does not take samples: {error}"
+
+
+def _tell(damage: Damage) -> None:
+    logger.error("spool: %s", damage)
 
 
 def _advance(newest: dict[str, int], batch: SampleBatch) -> None:

@@ -323,7 +323,7 @@ def test_a_gap_is_a_sample_without_value_where_it_begins_and_a_row_of_the_journa
 
 
 def test_damage_to_the_spool_leaves_a_gap_behind_the_newest_sample(
-    plant: Plant, tmp_path: Path
+    plant: Plant, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     store = Store()
     run = Run(plant, tmp_path, {"memory": store}, Told(plant, "machines", _readings(0, 1)))
@@ -356,6 +356,7 @@ def test_damage_to_the_spool_leaves_a_gap_behind_the_newest_sample(
     ]
     (row,) = _journal(after, tmp_path, "gaps")
     assert "damaged" in row["reason"]
+    assert "a record is wrong" in caplog.text  # and in which file
 
 
 def _middle(data: bytearray) -> int:
