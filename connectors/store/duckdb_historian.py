@@ -34,7 +34,7 @@ from twin.telemetry.samples import Quality, SampleBatch, to_us
 
 __all__ = ["DuckdbHistorian"]
 
-_MEMORY = "256MB"
+_MEMORY = "128MB"
 _LOG_SIZE = "256MB"
 """What DuckDB may keep in its log: room for the hot part, which is so never written twice."""
 _REST = timedelta(hours=1)
