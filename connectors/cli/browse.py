@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["browse"]
 
 
-@click.command()
+@click.command(short_help="List or propose signals of an OPC UA server.")
 @click.argument("url")
 @click.option("--under", help="Address of the node to begin at; default: the Objects folder.")
 @click.option("--depth", type=click.IntRange(1, 100), default=10, show_default=True)

@@ -21,7 +21,7 @@ _data_option = click.option(
 )
 
 
-@click.command()
+@click.command(short_help="Listen and store, without twin and page.")
 @_plant_option
 @_data_option
 @click.option(
@@ -62,7 +62,7 @@ def ingest(plant: Path | None, data: Path | None, metrics_port: int | None, in_j
         run_until_signal(work)
 
 
-@click.command()
+@click.command(short_help="How telemetry is doing, and what was lost.")
 @_data_option
 @json_option
 def status(data: Path | None, in_json: bool) -> None:

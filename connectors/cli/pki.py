@@ -24,12 +24,12 @@ _data_option = click.option(
 )
 
 
-@click.group()
+@click.group(short_help="Which OPC UA servers are trusted.")
 def pki() -> None:
     """Certificates of OPC UA servers: list them, trust one, trust it no more."""
 
 
-@pki.command("list")
+@pki.command("list", short_help="Our certificate and those of servers.")
 @_data_option
 @json_option
 def list_(data: Path, in_json: bool) -> None:
@@ -45,7 +45,7 @@ def list_(data: Path, in_json: bool) -> None:
     _show(rows)
 
 
-@pki.command()
+@pki.command(short_help="Trust a certificate from now on.")
 @click.argument("certificate")
 @click.option("--any-host", is_flag=True, help="Whatever host name its server has in the URL.")
 @_data_option
@@ -55,7 +55,7 @@ def trust(certificate: str, any_host: bool, data: Path, in_json: bool) -> None:
     _print(_pki(data).trust(certificate, any_host=any_host), in_json)
 
 
-@pki.command()
+@pki.command(short_help="Trust a certificate no more.")
 @click.argument("certificate")
 @_data_option
 @json_option
@@ -97,12 +97,13 @@ def _show(rows: list[dict[str, Any]]) -> None:
         click.echo("no certificates of servers")
         return
     table(
-        rows,
+        [{**row, "hosts": "any" if row["any_host"] else ", ".join(row["hosts"])} for row in rows],
         (
             ("trusted", "", lambda t: "trusted" if t else "rejected"),
             ("thumbprint", "thumbprint", str),
             ("subject", "subject", str),
             ("valid_to", "valid to", lambda at: f"{at:%Y-%m-%d}"),
             ("application_uri", "application", str),
+            ("hosts", "hosts", str),
         ),
     )

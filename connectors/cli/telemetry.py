@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import sys
 import time
 from collections.abc import Iterator
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from twin.telemetry import Historian
 
 __all__ = ["deadletter", "record", "replay"]
+
+LONGEST_SHOWN = 60
+"""Of a message, in a line. [byte]"""
 
 _plant_option = click.option("--plant", type=click.Path(path_type=Path), help="Plant file.")
 _data_option = click.option(
@@ -82,7 +86,7 @@ def record(
         click.echo(f"{rows} samples in {file}")
 
 
-@click.command()
+@click.command(short_help="Store the samples of FILE.")
 @_file_argument
 @click.option(
     "--speed",
@@ -120,7 +124,7 @@ def replay(file: Path, speed: float | None, data: Path | None, in_json: bool) ->
         click.echo(f"{read} samples, {new} of them new, in {took_s:.1f} s")
 
 
-@click.group()
+@click.group(short_help="What was not understood, or refused.")
 def deadletter() -> None:
     """Messages and samples that were not understood, or that a store refused."""
 
@@ -147,7 +151,7 @@ def list_letters(source: str | None, last: int, data: Path | None, in_json: bool
         as_json({"count": len(rows), "letters": rows[-last:]})
         return
     table(
-        rows[-last:],
+        [row | {"message": _beginning(row["payload"])} for row in rows[-last:]],
         [
             ("id", "id", str),
             ("at", "at", when),
@@ -155,6 +159,7 @@ def list_letters(source: str | None, last: int, data: Path | None, in_json: bool
             ("address", "address", str),
             ("size", "bytes", str),
             ("reason", "reason", str),
+            ("message", "message", str),
         ],
     )
     click.echo(
@@ -162,7 +167,21 @@ def list_letters(source: str | None, last: int, data: Path | None, in_json: bool
     )
 
 
-@deadletter.command("replay")
+def _beginning(payload: str) -> str:
+    """What a line of a list shows of a message.
+
+    Example:
+        >>> _beginning(base64.b64encode(b'{"value": NaN}').decode()), _beginning("/wA=")
+        ('{"value": NaN}', '(binary)')
+    """
+    message = base64.b64decode(payload)
+    text = message[:LONGEST_SHOWN].decode(errors="replace")
+    if not text.isprintable() or "\N{REPLACEMENT CHARACTER}" in text[:-1]:
+        return "(binary)"
+    return text if len(message) <= LONGEST_SHOWN else f"{text}..."
+
+
+@deadletter.command("replay", short_help="Read them again, and store what they say.")
 @_plant_option
 @_data_option
 @json_option

@@ -6,6 +6,7 @@ drops points without a word when its queue is full.
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -275,7 +276,10 @@ class InfluxHistorian(FrontierHistorian):
         late = isinstance(error, urllib3.exceptions.TimeoutError | TimeoutError)
         if late and not isinstance(error, urllib3.exceptions.NewConnectionError):
             return f"no answer within {self._timeout_s:g} s"
-        return " ".join(str(error).split()).rpartition("): ")[2] or type(error).__name__
+        words = " ".join(str(error).split()).rpartition("): ")[2] or type(error).__name__
+        if isinstance(error, urllib3.exceptions.NewConnectionError):
+            words = re.sub(r"\[Errno -?\d+\] ", "", words) + "; start it, or correct its URL"
+        return words
 
 
 def _known_by(as_of: datetime | None) -> str:

@@ -311,7 +311,7 @@ def test_a_server_that_is_not_there_gives_one_line(influx_server: InfluxServer) 
         connect(influx_server, url="http://user:secret@127.0.0.1:1")
     assert str(e.value) == (
         "http://127.0.0.1:1 [telemetry]: cannot be opened: "
-        "Failed to establish a new connection: [Errno 111] Connection refused"
+        "Failed to establish a new connection: Connection refused; start it, or correct its URL"
     )
 
 

@@ -257,6 +257,16 @@ def test_odd_names_make_a_readable_file() -> None:
     assert names == {"a": ["n3rd_value", "n3rd_value_2"], "b_a": ["value"], "server": ["top"]}
 
 
+def test_the_state_of_a_packml_machine_is_proposed_as_a_state() -> None:
+    variable = Variable(
+        address="nsu=urn:a;s=press.state", path=("Press", "StateCurrent"), type="Int32",
+        array=False, length=None, fields=(), unit=None, unit_said=None, low=None, high=None,
+        readable=True, history=False,
+    )  # fmt: skip
+    found = tomllib.loads(proposal([variable], "plc", "opc.tcp://h:1"))
+    assert found["work_units"]["press"]["signals"]["state_current"]["role"] == "state"
+
+
 @needs_node_opcua
 def test_thousands_of_nodes_of_node_opcua_come_through_continuation_points(tmp_path: Path) -> None:
     words = [

@@ -155,6 +155,9 @@ def test_dead_letters_are_listed_and_stored_once_they_are_understood(tmp_path: P
     journal.close()
     listed = json.loads(run("deadletter", "list", "--data", str(data), "--json").stdout)
     assert (listed["count"], listed["letters"][1]["source"]) == (4, "sensors")
+    shown = run("deadletter", "list", "--data", str(data)).stdout.splitlines()
+    assert shown[1].rstrip().endswith('  {"value": 40, "timestamp": "2026-03-16T05:30:00Z"}')
+    assert shown[3].rstrip().endswith("  (binary)")
     assert (
         "the newest 1 of 2"
         in run(

@@ -125,7 +125,13 @@ class MqttSource(LiveSource):
             await asyncio.gather(*tasks, return_exceptions=True)
             link.close()
         if link.lost and not self._stopping.is_set():
-            raise self._unreachable(f"the connection was lost ({link.lost})", "look at the broker")
+            said = (
+                "" if str(link.lost) == "Unspecified error" else f" ({link.lost})"
+            )  # paho's nothing
+            raise self._unreachable(
+                f"the connection was lost{said}",
+                f'look at the broker, and whether another client is "{self._client_id}" there',
+            )
 
     def _plan(self) -> Plan:
         return Plan(

@@ -34,6 +34,7 @@ _NUMBERS = frozenset(
 _ENERGY_UNITS = frozenset({"W", "kW", "J", "kWh"})
 _ROLES = {
     "state": "state",
+    "state_current": "state",  # of PackML, OPC 30050
     "good_count": "good_count",
     "reject_count": "reject_count",
     "order": "order",
