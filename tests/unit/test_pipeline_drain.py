@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,30 @@ def test_a_record_that_is_told_of_while_the_disk_is_read_is_taken_once(tmp_path:
         spool.close()
 
     asyncio.run(story())
+
+
+def test_every_record_is_taken_once_however_threads_take_turns(tmp_path: Path) -> None:
+    async def story() -> None:
+        spool = Spool(tmp_path)
+        drain, payload = Taker(spool), _payload()
+        running = asyncio.create_task(drain.run())
+        for seq in range(1, 1501):
+            await asyncio.to_thread(spool.append, [payload])
+            drain.offer(seq, _frame(), len(payload))
+        async with asyncio.timeout(TIMEOUT_S):
+            while drain.behind:
+                await asyncio.sleep(0.001)
+            drain.close()
+            await running
+        assert (drain.taken, drain.missing) == (list(range(1, 1501)), [])
+        spool.close()
+
+    turns_s = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        asyncio.run(story())
+    finally:
+        sys.setswitchinterval(turns_s)
 
 
 def test_a_record_that_comes_just_after_damage_was_found_is_taken(tmp_path: Path) -> None:
