@@ -102,7 +102,10 @@ def _print(found: dict[str, Any], running: bool, age_s: float) -> None:
             )
     else:
         click.echo(f"not running; as it was at {when(found['at'])}:")
-    rows = [{**s, "state": _state(s, running)} for s in found["sources"]]
+    rows = [
+        {**s, "state": _state(s, running), "letters": s["rejected"] + s["refused"]}
+        for s in found["sources"]
+    ]
     table(
         rows,
         [
@@ -112,7 +115,7 @@ def _print(found: dict[str, Any], running: bool, age_s: float) -> None:
             ("stored", "stored", str),
             ("duplicates", "seen before", str),
             ("waiting", "waiting", str),
-            ("rejected", "dead letters", str),
+            ("letters", "dead letters", str),
             ("gaps", "gaps", str),
             ("last_at", "last sample", when),
         ],

@@ -142,7 +142,10 @@ class Committer:
         """Wait while the spool is full; notes of the stores themselves need no room."""
         pause_s = FIRST_PAUSE_S
         while self._spool.full() and not (self._notes or self._closing):
-            self._fails("the spool is full, because a store takes nothing; sources are held back")
+            self._fails(
+                "the spool is full, because a store takes nothing; sources are held back "
+                "until it does, or LINETWIN_SPOOL_GB is larger"
+            )
             await self._sleep(pause_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
         if not self._spool.full():

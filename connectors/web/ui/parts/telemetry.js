@@ -2,7 +2,7 @@
 
 import { html, useEffect, useState } from "../vendor/preact-htm.js";
 import { api } from "../lib/api.js";
-import { clock, count, dayTime, duration, number } from "../lib/format.js";
+import { clock, count, day, dayTime, duration, number } from "../lib/format.js";
 import { Card, Empty } from "./common.js";
 
 const EVERY_MS = 2000;
@@ -25,6 +25,7 @@ function useTelemetry() {
 }
 
 function State({ source: s }) {
+  if (!s.connected && !s.error) return html`<span class="tag">connecting</span>`;
   if (!s.connected) return html`<span class="tag failed">not connected</span>`;
   if (!s.subscribed) return html`<span class="tag failed">signals missing</span>`;
   if (s.clock_skew_s !== null) {
@@ -45,7 +46,7 @@ const Sources = ({ sources }) => html`
             <td><${State} source=${s} />${s.error && html`<div class="problem-text">${s.error}</div>`}</td>
             <td class="num right">${count(s.received)}</td><td class="num right">${count(s.stored)}</td><td class="num right">${count(s.duplicates)}</td>
             <td class="num right">${count(s.waiting)}</td><td class="num right">${count(s.rejected + s.refused)}</td><td class="num right">${count(s.gaps)}</td>
-            <td class="num">${clock(s.last_at)}</td>
+            <td class="num nowrap">${s.last_at ? `${day(s.last_at)}, ${clock(s.last_at)}` : "–"}</td>
           </tr>`)}
       </tbody>
     </table>
