@@ -30,7 +30,7 @@ from connectors.store.frontier import Frontier, FrontierHistorian, in_order
 from twin.errors import StoreError
 from twin.plant.signals import SignalId
 from twin.telemetry.downsample import Downsampled, span_us
-from twin.telemetry.samples import Quality, SampleBatch, to_us
+from twin.telemetry.samples import Quality, SampleBatch, from_us, to_us
 
 __all__ = ["DuckdbHistorian"]
 
@@ -73,7 +73,8 @@ class DuckdbHistorian(FrontierHistorian):
         Args:
             path: Of the file.
             keep: How long samples stay, by measured_at, before ``tend`` drops them, an hour at
-                a time; None for ever.
+                a time, counted from the newest samples when the clock is ahead of them; None for
+                ever.
             hot_rows: How many rows in arrival order are worth sorting; the ``append`` that
                 reaches them does it, in about half a second for a million.
 
@@ -241,6 +242,11 @@ class DuckdbHistorian(FrontierHistorian):
     def _drop_old(self, now: datetime) -> None:
         if self._keep is None:
             return
+        newest = self._frontier.latest(None, None)[0].measured_us
+        if not len(newest):
+            return
+        # A clock that jumps ahead, ours or one device's, must not empty the store.
+        now = min(now, from_us(int(np.median(newest))))
         before = (now - self._keep).replace(minute=0, second=0, microsecond=0)
         if self._dropped is None or self._dropped < before:
             self._forget(to_us(before))

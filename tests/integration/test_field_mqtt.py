@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import shutil
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -48,6 +49,36 @@ def _leaves_no_process() -> Iterator[None]:
 @pytest.fixture
 def plant() -> Plant:
     return load_plant("simulators/practice/plant.toml")
+
+
+@WITHOUT_MOSQUITTO
+@pytest.mark.skipif(
+    shutil.which("mosquitto_pub") is None, reason="needs the Debian package mosquitto-clients"
+)
+@pytest.mark.parametrize("version", ["3.1.1", "5"])
+def test_what_mosquitto_pub_sends_with_each_qos_is_stored(
+    plant: Plant, tmp_path: Path, version: str
+) -> None:
+    plant = with_options(plant, "sensors", version=version, qos=2)
+
+    async def story() -> None:
+        broker, store = Mosquitto(tmp_path), Store()
+        await broker.start()
+        source = source_of(plant, "sensors", broker.url)
+        async with ingesting(plant, source, store) as ingest:
+            await within(ingest.subscribed())
+            for number, (topic, payload) in enumerate(vibrations(plant, 30)):
+                sender = await asyncio.create_subprocess_exec(
+                    *("mosquitto_pub", "-h", "127.0.0.1", "-p", str(broker.port), "-t", topic),
+                    *("-q", str(number % 3), "-V", "mqttv5" if version == "5" else "mqttv311"),
+                    *("-m", payload.decode()),
+                )
+                assert await within(sender.wait()) == 0
+            await store.reaches(30)
+        assert store.facts() == facts_of(plant, 30)
+        await broker.stop()
+
+    run(story)
 
 
 @pytest.mark.parametrize("kind", BROKERS)
