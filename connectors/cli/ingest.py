@@ -85,7 +85,8 @@ def status(data: Path | None, in_json: bool) -> None:
     age_s = (datetime.now(UTC) - datetime.fromisoformat(found["at"])).total_seconds()
     stale = running and age_s > STALE_S
     wrong = [s for s in (*found["sources"], *found["stores"]) if s["error"] is not None]
-    well = running and not stale and not wrong and found["spool"]["error"] is None
+    off = [s["name"] for s in found["sources"] if s["clock_skew_s"] is not None]
+    well = running and not stale and not wrong and not off and found["spool"]["error"] is None
     if in_json:
         as_json({"running": running, "well": well, "age_s": round(age_s, 1), **found})
     else:

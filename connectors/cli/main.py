@@ -78,7 +78,7 @@ def schema(in_json: bool) -> None:
     "--port", type=click.IntRange(0, 65535), help="Port to listen on; 0 takes a free one."
 )
 @click.option(
-    "--wait", is_flag=True, help="Go on trying sources that cannot be reached at the start."
+    "--wait", is_flag=True, help="Go on trying when no source can be reached at the start."
 )
 @json_option
 def serve(

@@ -206,12 +206,27 @@ class Lane:
             readings = replace(readings, measured_us=at)
         np.maximum.at(reached_us, readings.index, at)
         if self._check is not None:
+            before = self._check.skew_s
             off = self._check.off(at, now_us)
+            self._tell_skew(before, self._check.skew_s)
             if off is not None:
                 quality = readings.quality.copy()
                 quality[off & (quality == Quality.GOOD)] = Quality.UNCERTAIN
                 readings = replace(readings, quality=quality)
         return readings
+
+    def _tell_skew(self, before: float | None, now: float | None) -> None:
+        if now is not None and before is None:
+            way = "ahead" if now > 0 else "behind"
+            logger.warning(
+                'source "%s": the clock of its devices is %.0f s %s; its samples are marked '
+                "uncertain; set that clock",
+                self.name,
+                abs(now),
+                way,
+            )
+        elif now is None and before is not None:
+            logger.warning('source "%s": the clock of its devices is right again', self.name)
 
     def _gap(self, gap: Gap, now_us: int) -> tuple[Readings, dict[str, Any]]:
         """A sample without value where each gap begins, and the fact for the journal."""

@@ -85,8 +85,8 @@ class Runtime:
             pace: How often the steps run; None for the usual.
             speed: Plant seconds in a second, for the page.
             companion: A practice plant around the product.
-            patience_s: How long every source may take to be subscribed for the first time;
-                None waits for ever. A source that is lost later is always waited for. [s]
+            patience_s: How long the first source may take to be subscribed; None waits for
+                ever. Others, and a source that is lost later, are always waited for. [s]
             seed: Names the simulated futures.
         """
         self._settings = settings
@@ -150,7 +150,7 @@ class Runtime:
 
         Raises:
             StoreError: The data directory or a server cannot be used.
-            SourceError: A source was not subscribed in time, or the practice plant did not come up.
+            SourceError: No source was subscribed in time, or the practice plant did not come up.
         """
         self.hub.open()
         try:
@@ -223,8 +223,10 @@ class Runtime:
             async with asyncio.timeout(self._patience_s):
                 await self._ingest.subscribed()
         except TimeoutError:
-            late = [s for s in self._ingest.status() if not s.subscribed]
-            said = [s.error or f'source "{s.name}": not every signal is found yet' for s in late]
+            found = self._ingest.status()
+            if any(s.subscribed for s in found):
+                return  # the ones that are late have said why, and are tried again
+            said = [s.error or f'source "{s.name}": not every signal is found yet' for s in found]
             raise SourceError("\n".join(said)) from None
         if self._companion is not None:
             await self._companion.subscribed()

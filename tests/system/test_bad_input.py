@@ -8,6 +8,7 @@ import resource
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -144,6 +145,28 @@ def test_sources_that_cannot_be_reached(tmp_path: Path, closed_port: int) -> Non
         assert f"{scheme}://127.0.0.1:{closed_port}" in line
         assert f"[sources.{source}]" in line  # the remedy
     assert len(lines) == 3, lines
+
+
+def test_one_source_that_cannot_be_reached_leaves_the_others_alone(
+    tmp_path: Path, history: Path, closed_port: int
+) -> None:
+    with practice_plant(tmp_path, history, "--speed", "60") as plant:
+        urls = {
+            "machines": plant["opcua_url"],
+            "sensors": f"mqtt://127.0.0.1:{closed_port}",
+            "meters": plant["mqtt_url"],
+        }
+        env = {"LINETWIN_SOURCE_URLS": json.dumps(urls), "LINETWIN_CLOCK": "telemetry"}
+        arguments = ("serve", "--plant", PRACTICE, "--data", tmp_path / "data", "--port", "0")
+        with Product(tmp_path, *arguments, "--json", env=env) as product:
+            product.listening()
+            time.sleep(12.0)  # longer than the first source may take
+            found = {s["name"]: s for s in product.get("/telemetry")["sources"]}
+            assert found["machines"]["stored"] > 0
+            assert found["meters"]["stored"] > 0
+            assert "nobody answers at that port" in found["sensors"]["error"]
+            product.stop()
+        assert product.errors.count("[sources.sensors]") == 1
 
 
 def test_sources_that_are_waited_for(tmp_path: Path, closed_port: int) -> None:

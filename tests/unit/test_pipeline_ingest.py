@@ -514,3 +514,37 @@ def _journal(run: Run, folder: Path, name: str) -> list[dict[str, Any]]:
     from connectors.pipeline.journal import journal_rows
 
     return list(journal_rows(folder / name))
+
+
+def test_a_clock_that_is_off_is_said_once_and_its_samples_are_marked(
+    plant: Plant, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = Store()
+    ahead = [_readings(i, 1, NOW_US + 3_600_000_000) for i in range(3)]
+    source = Told(plant, "machines", *ahead, _readings(9, 1, NOW_US))
+    ingest = Ingest(
+        plant,
+        {"memory": store},
+        [source],
+        FixedClock(NOW),
+        tmp_path,
+        linger_s=0.0,
+        batch_age_s=0.0,
+        check_clocks=True,
+        sleep=Slept(),
+    )
+
+    async def story() -> None:
+        running = asyncio.create_task(ingest.run())
+        while store.count() < 4:
+            await asyncio.sleep(0.001)
+        assert ingest.status()[0].clock_skew_s == pytest.approx(3600, abs=1e-4)
+        await ingest.stop()
+        await running
+
+    _run(story())
+    marked = sorted(s.quality for s in _all(store))
+    assert marked == [Quality.GOOD] + 3 * [Quality.UNCERTAIN]
+    said = [r.message for r in caplog.records if "clock" in r.message]
+    assert len(said) == 1
+    assert "3600 s ahead" in said[0]

@@ -46,3 +46,14 @@ def test_a_clock_that_is_put_right_is_believed_at_once() -> None:
     assert check.skew_s is not None
     assert not _off(check, 0.2, 200)
     assert not _off(check, 3600, 201)
+
+
+def test_one_device_that_is_ahead_among_others_is_said_until_it_is_quiet_for_a_minute() -> None:
+    check = ClockCheck()
+    said = []
+    for now_s in range(100):
+        is_ahead = now_s % 10 == 0 and now_s < 30
+        assert _off(check, -3600 if is_ahead else 0.1, now_s) == is_ahead
+        said.append(check.skew_s)
+    assert said[:80] == [3600.0] * 80
+    assert said[80:] == [None] * 20
