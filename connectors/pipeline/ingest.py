@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from connectors.field.clock import Clock
+from connectors.field.delivery import NO_TIME
 from connectors.field.source import LiveSource
 from connectors.pipeline.committer import Committer
 from connectors.pipeline.consumers import Counts, JournalDrain, StoreDrain
@@ -19,6 +20,7 @@ from connectors.pipeline.frames import Frame, decode_frame
 from connectors.pipeline.journal import Journal
 from connectors.pipeline.lane import Lane, SourceStatus
 from connectors.pipeline.normalise import SignalMap
+from connectors.pipeline.reached import Reached
 from connectors.pipeline.skew import ClockCheck
 from connectors.pipeline.spool import Damage, Spool
 from twin.errors import DataError, StoreError
@@ -26,6 +28,9 @@ from twin.plant import Plant
 from twin.telemetry import Historian, SampleBatch, from_us
 
 __all__ = ["Ingest", "StoreStatus"]
+
+REMEMBER_S = 30.0
+"""How old the note of what is durable may be, for a start while the store is away. [s]"""
 
 logger = logging.getLogger(__name__)
 
@@ -113,6 +118,7 @@ class Ingest:
         for gone in set(self.spool.consumers) - {d.name for d in (*self._stores, self._journal)}:
             logger.warning("%s is no store any more: what it had yet to take is left out", gone)
             self.spool.drop_consumer(gone)
+        self._reached = Reached(folder)
         self._backlog, self._newest = self._remembered(next(iter(stores.values())))
         self._lanes = [self._lane(plant, source) for source in sources]
         self._listening: dict[str, asyncio.Task[None]] = {}
@@ -147,16 +153,18 @@ class Ingest:
         committing = asyncio.create_task(self._committer.run())
         draining = [asyncio.create_task(drain.run()) for drain in drains]
         stopping = asyncio.create_task(self._stopping.wait())
+        remembering = asyncio.create_task(self._remember())
         for lane in self._lanes:
             self._listen(lane)
         try:
             await asyncio.wait(
                 (committing, stopping, *draining), return_when=asyncio.FIRST_COMPLETED
             )
+            remembering.cancel()
             if self._stopping.is_set():
                 await self._finish(committing, draining)
         finally:
-            await _cancel(stopping, *self._listening.values(), *draining, committing)
+            await _cancel(stopping, remembering, *self._listening.values(), *draining, committing)
             self.close()
             self._ended.set()
         for task in (committing, *draining):
@@ -226,7 +234,9 @@ class Ingest:
                 await asyncio.gather(*self._listening.values())
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._timeout_s):
+                newest = self._on_the_way()
                 await self._committer.note("", ())
+                self._reached.save(newest)
                 for drain in self._stores:
                     drain.close()
                 await asyncio.gather(*draining[:-1])
@@ -234,6 +244,24 @@ class Ingest:
                 await committing
                 self._journal.close()
                 await draining[-1]
+
+    async def _remember(self) -> None:
+        """Note from time to time how far each signal is on disk."""
+        while True:
+            await asyncio.sleep(REMEMBER_S)
+            newest = self._on_the_way()
+            await self._committer.note("", ())  # now all of that is on disk
+            await asyncio.to_thread(self._reached.save, newest)
+
+    def _on_the_way(self) -> dict[str, int]:
+        return {
+            str(signal): us
+            for lane in self._lanes
+            for signal, us in zip(
+                lane.signal_map.signals, lane.source.reached_us.tolist(), strict=True
+            )
+            if us != NO_TIME
+        }
 
     def _listen(self, lane: Lane) -> None:
         self._listening[lane.name] = asyncio.create_task(lane.listen())
@@ -251,8 +279,11 @@ class Ingest:
 
     def _remembered(self, first: Historian) -> tuple[dict[str, int], dict[str, int]]:
         """Samples by source that the first store has yet to take, and the newest of each signal."""
-        newest: dict[str, int] = {}
-        _advance(newest, first.latest())
+        newest = self._reached.load()
+        try:
+            _advance(newest, first.latest())
+        except StoreError as e:
+            logger.warning("the store is away, samples wait on disk: %s", e)
         backlog: dict[str, int] = {}
         after = self.spool.cursor(self._stores[0].name)
         while records := self.spool.read(after):

@@ -14,16 +14,21 @@ from connectors.field.clock import WallClock
 from connectors.runtime.memory import keep_giving_back
 from connectors.runtime.ownership import data_directory
 from connectors.runtime.report import StatusFile, TelemetryCollector, telemetry_document
-from connectors.runtime.telemetry import make_ingest, make_sources, open_copies, open_main_historian
+from connectors.runtime.telemetry import (
+    make_ingest,
+    make_sources,
+    open_copies,
+    open_main_historian_late,
+)
 from connectors.settings import Settings
-from twin.errors import LinetwinError, SourceError
+from twin.errors import LinetwinError, SourceError, StoreError
 from twin.plant import Plant, load_plant
 from twin.telemetry import from_us
 
 if TYPE_CHECKING:
     from connectors.field.clock import Clock
     from connectors.pipeline import Ingest
-    from twin.telemetry import SampleBatch
+    from twin.telemetry import Historian, SampleBatch
 
 __all__ = ["ingest_until"]
 
@@ -59,18 +64,17 @@ async def ingest_until(stopping: asyncio.Event, settings: Settings, plant: Plant
         plant: As its file says it now.
 
     Raises:
-        StoreError: The data directory or a server cannot be used.
+        StoreError: The data directory cannot be used.
         SourceError: The port of the metrics is taken.
     """
     data_directory(settings.data)
-    historian = await asyncio.to_thread(open_main_historian, settings)
+    historian = await asyncio.to_thread(open_main_historian_late, settings)
     with contextlib.ExitStack() as open_things:
         open_things.callback(historian.close)
         copies = await asyncio.to_thread(open_copies, settings)
         for copy in copies.values():
             open_things.callback(copy.close)
-        newest = historian.latest().measured_us
-        follows = _NewestSample(int(newest.max()) if len(newest) else 0)
+        follows = _NewestSample(await asyncio.to_thread(_newest_us, historian))
         on_wall = settings.clock == "wall"
         clock: Clock = WallClock() if on_wall else follows
         ingest = make_ingest(
@@ -78,6 +82,14 @@ async def ingest_until(stopping: asyncio.Event, settings: Settings, plant: Plant
         )
         open_things.enter_context(_metrics(settings, ingest))
         await _run(stopping, settings, ingest)
+
+
+def _newest_us(historian: Historian) -> int:
+    try:
+        newest = historian.latest().measured_us
+    except StoreError:  # it is away: ingest says so, and waits
+        return 0
+    return int(newest.max()) if len(newest) else 0
 
 
 async def _run(stopping: asyncio.Event, settings: Settings, ingest: Ingest) -> None:

@@ -27,6 +27,7 @@ __all__ = [
     "make_sources",
     "open_copies",
     "open_main_historian",
+    "open_main_historian_late",
     "plant_time",
 ]
 
@@ -52,6 +53,23 @@ def open_main_historian(settings: Settings) -> Historian:
     return _open_server(settings.historian_url, "" if token is None else _secret(token))
 
 
+def open_main_historian_late(settings: Settings) -> Historian:
+    """The same, but a server that is away is opened when it is back.
+
+    Raises:
+        StoreError: The DuckDB file, or a file with a secret, cannot be opened.
+        DataError: The URL is none.
+    """
+    from connectors.store.late import LateHistorian
+
+    if not settings.historian_url:
+        return open_main_historian(settings)
+    _server_name(settings.historian_url)
+    token = settings.historian_token_file
+    secret = "" if token is None else _secret(token)
+    return LateHistorian(partial(_open_server, settings.historian_url, secret))
+
+
 def open_copies(settings: Settings) -> dict[str, Historian]:
     """Further stores, by the name of their cursor; one that is away is opened later.
 
@@ -61,7 +79,7 @@ def open_copies(settings: Settings) -> dict[str, Historian]:
     """
     from connectors.store.late import LateHistorian
 
-    names = [_copy_name(url) for url in settings.historian_copies]
+    names = [f"copy {_server_name(url)}" for url in settings.historian_copies]
     if twice := [name for name in names if names.count(name) > 1]:
         raise DataError(f"{twice[0]}: the same store twice among the copies; name it once")
     stores: dict[str, Historian] = {}
@@ -72,7 +90,7 @@ def open_copies(settings: Settings) -> dict[str, Historian]:
     return stores
 
 
-def _copy_name(url: str) -> str:
+def _server_name(url: str) -> str:
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
@@ -80,9 +98,9 @@ def _copy_name(url: str) -> str:
         host = None
     if host is None or parts.scheme not in ("http", "https"):
         raise DataError(
-            "a copy is no InfluxDB server; write http://HOST:PORT?org=ORG&bucket=BUCKET"
+            "a store is no InfluxDB server; write http://HOST:PORT?org=ORG&bucket=BUCKET"
         )
-    return f"copy {host}:{port} {parse_qs(parts.query).get('bucket', ['telemetry'])[0]}"
+    return f"{host}:{port} {parse_qs(parts.query).get('bucket', ['telemetry'])[0]}"
 
 
 def make_sources(

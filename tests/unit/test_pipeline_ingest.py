@@ -216,6 +216,27 @@ def test_a_backlog_is_stored_without_a_pause_between_its_parts(
     assert len(run.batches) == 5
 
 
+def test_a_start_while_the_store_is_away_knows_what_is_durable_and_loses_nothing(
+    plant: Plant, tmp_path: Path
+) -> None:
+    store = Store()
+    first = Run(plant, tmp_path, {"memory": store}, Told(plant, "machines", _readings(0, 3)))
+    _run(first.stored(3))
+
+    def away(*_: object, **__: object) -> SampleBatch:
+        raise StoreError("nobody answers")
+
+    there, store.latest = store.latest, away  # type: ignore[method-assign]
+    store.refusals = 5
+    source = Told(plant, "machines", _readings(-4, 2))
+    second = Run(plant, tmp_path, {"memory": store}, source)
+    assert source.reached_us[0] == NOW_US
+    _run(second.stored(2))
+    store.latest = there  # type: ignore[method-assign]
+    assert store.count() == 5
+    assert store.latest().measured_us.tolist() == [NOW_US + 4]
+
+
 def test_a_batch_that_comes_again_after_a_crash_is_stored_once(
     plant: Plant, tmp_path: Path
 ) -> None:
