@@ -29,6 +29,8 @@ from twin.telemetry import Historian, SampleBatch, from_us
 
 __all__ = ["Ingest", "StoreStatus"]
 
+STOP_S = 3.6
+"""The product promises to have stopped within 5 s; this is the share of ingest. [s]"""
 REMEMBER_S = 30.0
 """How old the note of what is durable may be, for a start while the store is away. [s]"""
 
@@ -124,7 +126,7 @@ class Ingest:
         self._listening: dict[str, asyncio.Task[None]] = {}
         self._stopping = asyncio.Event()
         self._ended = asyncio.Event()
-        self._timeout_s = 3.0
+        self._timeout_s = STOP_S
 
     def status(self) -> tuple[SourceStatus, ...]:
         """Every source, in the order they were given."""
@@ -179,12 +181,13 @@ class Ingest:
         for journal in self.journals.values():
             journal.close()
 
-    async def stop(self, timeout_s: float = 3.0) -> None:
+    async def stop(self, timeout_s: float = STOP_S) -> None:
         """Stop the sources, put what they handed over on disk, and let ``run`` return.
 
         Args:
-            timeout_s: Sources that do not stop in time are cut off. A store that has not taken
-                everything within as long again has the rest at the next start. [s]
+            timeout_s: Sources that do not stop in two thirds of it are cut off, so that what they
+                handed over comes on disk. A store that has not taken everything in time has the
+                rest at the next start. [s]
         """
         self._timeout_s = timeout_s
         for lane in self._lanes:
@@ -230,10 +233,10 @@ class Ingest:
     ) -> None:
         """Sources, then the disk, then stores, then journals: each has what the one before gave."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._timeout_s):
+            async with asyncio.timeout(self._timeout_s * 2 / 3):
                 await asyncio.gather(*self._listening.values())
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._timeout_s):
+            async with asyncio.timeout(self._timeout_s / 3):
                 newest = self._on_the_way()
                 await self._committer.note("", ())
                 self._reached.save(newest)

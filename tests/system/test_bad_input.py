@@ -257,9 +257,11 @@ def test_a_disk_that_becomes_full_loses_nothing_that_was_stored(
             product.listening()
 
             def full() -> bool:
-                status, line = product.ask("/api/v1/line")
-                return status == 200 and any(
-                    "does not take samples" in (s["error"] or "") for s in line["sources"]
+                status, telemetry = product.ask("/api/v1/telemetry")
+                return (
+                    status == 200
+                    and telemetry["spool"]["error"] is not None
+                    and telemetry["stores"][0]["error"] is not None
                 )
 
             until(full, "full disk", 120)
