@@ -226,7 +226,7 @@ def sustained(rig: Rig, size: Size, report: Report, broker: int) -> None:
     note = f"MB every 5 s: {' '.join(f'{mb:.0f}' for mb in own[:: max(1, len(own) // 12)])}"
     report.add(name, statistics.median(own[-3:]) / own[at], "x", note=note)
     cached = max(cached for _, cached in memory)
-    report.add("  DuckDB's cache at most, limit 256 MB", cached, "MB")
+    report.add("  DuckDB's cache at most, limit 128 MB", cached, "MB")
     report.add("  memory at most", max(totals), "MB")
     report.add("  part of one core", found["cpu_s"] / found["wall_s"], "cores")
 
