@@ -18,7 +18,7 @@ test: .venv/dev
 	$(BIN)/pytest -m alone
 
 quick: .venv/dev
-	$(BIN)/pytest -m "not slow" tests/unit tests/contract tests/docs
+	$(BIN)/pytest -n 2 -m "not slow" tests/unit tests/contract tests/docs
 
 check: .venv/dev
 	$(BIN)/ruff format --check .
