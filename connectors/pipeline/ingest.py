@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from connectors.field.clock import Clock
-from connectors.field.delivery import NO_TIME
 from connectors.field.source import LiveSource
 from connectors.pipeline.committer import Committer
 from connectors.pipeline.consumers import Counts, JournalDrain, StoreDrain
@@ -257,14 +256,7 @@ class Ingest:
             await asyncio.to_thread(self._reached.save, newest)
 
     def _on_the_way(self) -> dict[str, int]:
-        return {
-            str(signal): us
-            for lane in self._lanes
-            for signal, us in zip(
-                lane.signal_map.signals, lane.source.reached_us.tolist(), strict=True
-            )
-            if us != NO_TIME
-        }
+        return {signal: us for lane in self._lanes for signal, us in lane.reached().items()}
 
     def _listen(self, lane: Lane) -> None:
         self._listening[lane.name] = asyncio.create_task(lane.listen())

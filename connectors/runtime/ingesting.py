@@ -7,6 +7,7 @@ import contextlib
 import logging
 from collections.abc import Iterator
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from connectors.runtime.report import StatusFile, TelemetryCollector, telemetry_
 from connectors.runtime.telemetry import (
     make_ingest,
     make_sources,
+    newest_us,
     open_copies,
     open_main_historian_late,
 )
@@ -28,11 +30,10 @@ from twin.telemetry import from_us
 if TYPE_CHECKING:
     from connectors.field.clock import Clock
     from connectors.pipeline import Ingest
-    from twin.telemetry import Historian, SampleBatch
+    from twin.telemetry import SampleBatch
 
 __all__ = ["ingest_until"]
 
-STATUS_EVERY_S = 1.0
 LOOK_EVERY_S = 1.0
 """How often the plant file is looked at. [s]"""
 
@@ -74,7 +75,11 @@ async def ingest_until(stopping: asyncio.Event, settings: Settings, plant: Plant
         copies = await asyncio.to_thread(open_copies, settings)
         for copy in copies.values():
             open_things.callback(copy.close)
-        follows = _NewestSample(await asyncio.to_thread(_newest_us, historian))
+        try:
+            newest = await asyncio.to_thread(newest_us, historian)
+        except StoreError:  # it is away: ingest says so, and waits
+            newest = 0
+        follows = _NewestSample(newest)
         on_wall = settings.clock == "wall"
         clock: Clock = WallClock() if on_wall else follows
         ingest = make_ingest(
@@ -84,19 +89,12 @@ async def ingest_until(stopping: asyncio.Event, settings: Settings, plant: Plant
         await _run(stopping, settings, ingest)
 
 
-def _newest_us(historian: Historian) -> int:
-    try:
-        newest = historian.latest().measured_us
-    except StoreError:  # it is away: ingest says so, and waits
-        return 0
-    return int(newest.max()) if len(newest) else 0
-
-
 async def _run(stopping: asyncio.Event, settings: Settings, ingest: Ingest) -> None:
+    status, document = StatusFile(settings.data), partial(telemetry_document, ingest)
     listening = asyncio.create_task(ingest.run())
     stop = asyncio.create_task(stopping.wait())
     around = [
-        asyncio.create_task(_write_status(settings, ingest)),
+        asyncio.create_task(status.keep(document, WallClock().now)),
         asyncio.create_task(_follow_file(settings, ingest)),
         asyncio.create_task(keep_giving_back()),
     ]
@@ -107,15 +105,8 @@ async def _run(stopping: asyncio.Event, settings: Settings, ingest: Ingest) -> N
             task.cancel()
         await asyncio.gather(stop, *around, return_exceptions=True)
         await ingest.stop()
-        StatusFile(settings.data).write(telemetry_document(ingest), WallClock().now())
+        status.write(document(), WallClock().now())
         await listening
-
-
-async def _write_status(settings: Settings, ingest: Ingest) -> None:
-    file, clock = StatusFile(settings.data), WallClock()
-    while True:
-        file.write(telemetry_document(ingest), clock.now())
-        await asyncio.sleep(STATUS_EVERY_S)
 
 
 async def _follow_file(settings: Settings, ingest: Ingest) -> None:
@@ -154,7 +145,7 @@ def _metrics(settings: Settings, ingest: Ingest) -> Iterator[None]:
     from prometheus_client import CollectorRegistry, start_http_server
 
     registry = CollectorRegistry()
-    registry.register(TelemetryCollector(lambda: telemetry_document(ingest)))
+    registry.register(TelemetryCollector(partial(telemetry_document, ingest)))
     try:
         server, thread = start_http_server(settings.metrics_port, settings.host, registry)
     except OSError as e:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
 from collections.abc import Callable, Iterable
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +31,7 @@ __all__ = [
 
 Document = dict[str, Any]
 LATEST_GAPS = 20
+STATUS_EVERY_S = 1.0
 
 
 def telemetry_document(ingest: Ingest) -> Document:
@@ -37,7 +40,7 @@ def telemetry_document(ingest: Ingest) -> Document:
     letters = ingest.journals["letter"]
     return {
         "sources": [source_document(status) for status in ingest.status()],
-        "stores": [{"name": s.name, "behind": s.behind, "error": s.error} for s in ingest.stores()],
+        "stores": [asdict(store) for store in ingest.stores()],
         "spool": {
             "bytes": ingest.spool.bytes_held,
             "quota_bytes": ingest.quota_bytes,
@@ -51,23 +54,7 @@ def telemetry_document(ingest: Ingest) -> Document:
 def source_document(status: SourceStatus) -> Document:
     """One source."""
     last = status.last_at
-    return {
-        "name": status.name,
-        "kind": status.kind,
-        "connected": status.connected,
-        "subscribed": status.subscribed,
-        "received": status.received,
-        "durable": status.durable,
-        "stored": status.stored,
-        "duplicates": status.duplicates,
-        "refused": status.refused,
-        "rejected": status.rejected,
-        "gaps": status.gaps,
-        "waiting": status.waiting,
-        "last_at": last.astimezone(UTC).isoformat() if last else None,
-        "clock_skew_s": status.clock_skew_s,
-        "error": status.error,
-    }
+    return {**asdict(status), "last_at": last.astimezone(UTC).isoformat() if last else None}
 
 
 def _gap(row: Document) -> Document:
@@ -216,6 +203,12 @@ class StatusFile:
         with contextlib.suppress(OSError):
             fresh.write_text(text, encoding="utf-8")
             fresh.replace(self._path)
+
+    async def keep(self, document: Callable[[], Document], now: Callable[[], datetime]) -> None:
+        """Write it every second, for ever."""
+        while True:
+            self.write(document(), now())
+            await asyncio.sleep(STATUS_EVERY_S)
 
     def read(self) -> Document | None:
         """What was written last; None when nothing was."""

@@ -40,7 +40,6 @@ __all__ = ["Companion", "Runtime", "open_stores"]
 logger = logging.getLogger(__name__)
 
 _LINE_EVERY_S = 0.5
-_STATUS_EVERY_S = 1.0
 
 
 class Companion(Protocol):
@@ -196,11 +195,12 @@ class Runtime:
     async def _live(self, stopping: asyncio.Event) -> None:
         assert self._ingest is not None  # noqa: S101  set by _start
         listening = asyncio.create_task(self._ingest.run())
+        status = StatusFile(self._settings.data)
         tasks = [
             asyncio.create_task(self._tell_line()),
             asyncio.create_task(self._keep_chain()),
             asyncio.create_task(self._announce()),
-            asyncio.create_task(self._write_status()),
+            asyncio.create_task(status.keep(self.telemetry, self._wall.now)),
             asyncio.create_task(keep_giving_back()),
         ]
         try:
@@ -259,12 +259,6 @@ class Runtime:
                 told = newest
                 self.hub.publish("line", self.desk.line())
             await asyncio.sleep(_LINE_EVERY_S)
-
-    async def _write_status(self) -> None:
-        file = StatusFile(self._settings.data)
-        while True:
-            file.write(self.telemetry(), self._wall.now())
-            await asyncio.sleep(_STATUS_EVERY_S)
 
     def _tell_health(self) -> None:
         self.hub.publish("health", self.desk.health())

@@ -25,6 +25,7 @@ __all__ = [
     "Urls",
     "make_ingest",
     "make_sources",
+    "newest_us",
     "open_copies",
     "open_main_historian",
     "open_main_historian_late",
@@ -49,8 +50,7 @@ def open_main_historian(settings: Settings) -> Historian:
 
         keep = None if settings.keep_days is None else timedelta(days=settings.keep_days)
         return DuckdbHistorian(settings.data / "telemetry.duckdb", keep=keep)
-    token = settings.historian_token_file
-    return _open_server(settings.historian_url, "" if token is None else _secret(token))
+    return _main_server(settings)()
 
 
 def open_main_historian_late(settings: Settings) -> Historian:
@@ -65,9 +65,12 @@ def open_main_historian_late(settings: Settings) -> Historian:
     if not settings.historian_url:
         return open_main_historian(settings)
     _server_name(settings.historian_url)
+    return LateHistorian(_main_server(settings))
+
+
+def _main_server(settings: Settings) -> Callable[[], Historian]:
     token = settings.historian_token_file
-    secret = "" if token is None else _secret(token)
-    return LateHistorian(partial(_open_server, settings.historian_url, secret))
+    return partial(_open_server, settings.historian_url, "" if token is None else _secret(token))
 
 
 def open_copies(settings: Settings) -> dict[str, Historian]:
@@ -162,8 +165,17 @@ def plant_time(settings: Settings, historian: Historian) -> datetime:
     """What time it is at the plant while nothing runs, by the clock that the settings name."""
     if settings.clock == "wall":
         return WallClock().now()
+    return from_us(newest_us(historian))
+
+
+def newest_us(historian: Historian) -> int:
+    """When the newest sample was measured, microseconds since 1970; 0 when there is none.
+
+    Raises:
+        StoreError: The store is away, or cannot be read.
+    """
     newest = historian.latest().measured_us
-    return from_us(int(newest.max()) if len(newest) else 0)
+    return int(newest.max()) if len(newest) else 0
 
 
 def _open_server(url: str, token: str) -> Historian:
