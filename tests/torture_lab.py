@@ -30,7 +30,7 @@ PEERS = ROOT / "tests" / "peers"
 FULL = os.environ.get("LINETWIN_TORTURE") == "full"
 """The long versions of the rounds, as the issue has them."""
 WAIT_S = 30.0
-QUICK_STATUS = ("--set", "connectors.runtime.ingesting.STATUS_EVERY_S=0.1")
+QUICK_STATUS = ("--set", "connectors.runtime.report.STATUS_EVERY_S=0.1")
 
 needs_mosquitto = pytest.mark.skipif(
     not (shutil.which("mosquitto") or Path("/usr/sbin/mosquitto").exists()),
