@@ -2,13 +2,20 @@
 
 from twin.plant.calendars import Calendar
 from twin.plant.equipment import (
+    LEAVE,
+    Batch,
     DefectResponse,
     Inspection,
+    KanbanLoop,
+    OperatorTeam,
     Power,
     ProcessParameter,
+    Release,
+    Route,
     Setup,
     SetupDistance,
     StorageZone,
+    Upkeep,
     WorkUnit,
 )
 from twin.plant.file import load_plant, plant_schema
@@ -58,6 +65,8 @@ from twin.plant.sources import (
 )
 
 __all__ = [
+    "LEAVE",
+    "Batch",
     "BillOfMaterialLine",
     "Calendar",
     "Constant",
@@ -71,18 +80,22 @@ __all__ = [
     "ItemKind",
     "JobOrder",
     "JsonOptions",
+    "KanbanLoop",
     "Law",
     "Lognormal",
     "MaintenancePolicy",
     "MaterialDefinition",
     "MqttOptions",
     "OpcuaOptions",
+    "OperatorTeam",
     "PlanningPolicy",
     "Plant",
     "Power",
     "ProcessParameter",
     "Product",
     "PurchaseOrder",
+    "Release",
+    "Route",
     "Setup",
     "SetupDistance",
     "Signal",
@@ -97,6 +110,7 @@ __all__ = [
     "Supplier",
     "Triangular",
     "Uniform",
+    "Upkeep",
     "Weibull",
     "WorkUnit",
     "WorkUnitState",

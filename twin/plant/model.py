@@ -7,9 +7,17 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from twin.errors import NotFoundError
+from twin.plant import flow
 from twin.plant.base import Frozen
 from twin.plant.calendars import Calendar
-from twin.plant.equipment import SetupDistance, StorageZone, WorkUnit
+from twin.plant.equipment import (
+    KanbanLoop,
+    OperatorTeam,
+    Route,
+    SetupDistance,
+    StorageZone,
+    WorkUnit,
+)
 from twin.plant.material import (
     BillOfMaterialLine,
     JobOrder,
@@ -59,7 +67,7 @@ class Plant(Frozen):
     """One production line, its material and its orders.
 
     ``work_units`` stand in the order of the file. A unit without an upstream zone starts
-    parts, one with several assembles, one without a downstream zone finishes them.
+    parts, one with several assembles or merges, one without a downstream zone finishes them.
     """
 
     schema_version: Literal[1] = 1
@@ -90,6 +98,10 @@ class Plant(Frozen):
     """Buffers between machines; they make the flow."""
     maintenance: MaintenancePolicy = MaintenancePolicy()
     planning: PlanningPolicy = PlanningPolicy()
+    operators: dict[str, OperatorTeam] = {}
+    """Teams that serve machines, by name."""
+    kanban: Annotated[dict[str, KanbanLoop], Field(max_length=60)] = {}
+    """Limits to the parts between two places of the line, by name."""
     items: dict[str, MaterialDefinition] = {}
     bill_of_material: tuple[BillOfMaterialLine, ...] = ()
     suppliers: dict[str, Supplier] = {}
@@ -128,6 +140,44 @@ class Plant(Frozen):
     def downstream(self, work_unit: str) -> list[str]:
         """Storage zones that this unit feeds."""
         return [z for z, zone in self.storage_zones.items() if zone.upstream == work_unit]
+
+    def onward(self, work_unit: str) -> list[str]:
+        """Storage zones that finished parts go into: those it feeds, without that of its rework."""
+        return flow.onward(self, work_unit)
+
+    def routes_of(self, work_unit: str) -> tuple[Route, ...]:
+        """Its routes; where none are given, the one into the one zone after it, or ``leave``.
+
+        Raises:
+            DataError: Several zones follow, and no route says which.
+        """
+        return flow.routes_of(self, work_unit)
+
+    def heads(self) -> list[str]:
+        """Units without a storage zone before them: where parts start, in file order."""
+        return flow.heads(self)
+
+    def ends(self) -> list[str]:
+        """Units at which finished parts leave the line, in file order.
+
+        No zone follows them except for rework, or one of their routes is ``leave``.
+        """
+        return flow.ends(self)
+
+    def main_path(self) -> frozenset[str]:
+        """Units whose parts are those that orders count.
+
+        Up from every end: at an assembly by the first of its zones in the file (the lead), at a
+        merge by all. The others work on components.
+        """
+        return flow.main_path(self)
+
+    def launchers_of(self, work_unit: str) -> list[str]:
+        """Units that start the parts that come here, nearest first; of two as near, by zone in file order.
+
+        A unit that starts parts is its own.
+        """
+        return flow.launchers_of(self, work_unit)
 
     def setup_distance(self, last: str, following: str) -> SetupDistance:
         """How far a product is from the one before it; every `Setup` has a time for it.
