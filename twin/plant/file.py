@@ -178,26 +178,65 @@ def _cell(column: str, text: str) -> Any:
 
 
 def _validated(document: Mapping[str, Any], file: str) -> tuple[Plant | None, list[Fault]]:
+    """The plant and its faults of shape; where they allow it, mended so that it can be checked further."""
     try:
         return Plant.model_validate(document), []
     except ValidationError as e:
+        details = e.errors(include_url=False)
         faults = _faults_of(e, file, Plant, "")
-        unknown = [d["loc"] for d in e.errors() if d["type"] == "extra_forbidden"]
-    if len(unknown) < len(faults):
+    mended = _mended(document, details)
+    try:
+        return (Plant.model_validate(mended) if mended is not None else None), faults
+    except ValidationError:
         return None, faults
-    # Unknown keys hide nothing: without them it is a plant that can be checked further.
-    return Plant.model_validate(_without(document, unknown)), faults
 
 
-def _without(document: Mapping[str, Any], places: Sequence[tuple[int | str, ...]]) -> Any:
-    rest = copy.deepcopy(dict(document))
-    for place in places:
-        here: Any = rest
-        for step in place[:-1]:
-            if step not in _LAW_TAGS or step in here:
+def _mended(document: Mapping[str, Any], details: Sequence[Any]) -> dict[str, Any] | None:
+    """Without what hides nothing else: unknown keys, numbers out of bounds, wrong laws.
+
+    None where there are other faults: what such a plant would be cannot be known.
+    """
+    mended: dict[str, Any] = copy.deepcopy(dict(document))
+    for detail in details:
+        *way, last = _way_to(mended, detail["loc"])
+        here: Any = mended
+        try:
+            for step in way:
                 here = here[step]
-        del here[place[-1]]
-    return rest
+            if detail["type"].startswith("union_tag") or len(way) + 1 < len(detail["loc"]):
+                here[last] = {"law": "constant", "value_s": 1.0}
+            elif detail["type"] == "extra_forbidden":
+                del here[last]
+            elif (bound := _bound(detail.get("ctx", {}))) is not None:
+                here[last] = bound
+            else:
+                return None
+        except (KeyError, IndexError, TypeError):
+            return None
+    return mended
+
+
+def _way_to(document: Any, loc: tuple[int | str, ...]) -> list[int | str]:
+    """The keys down to this place; only down to the law that it lies in, if it does, and is no key of it."""
+    way: list[int | str] = []
+    here = document
+    for step in loc:
+        if step in _LAW_TAGS and isinstance(here, dict) and step not in here:
+            return way
+        way.append(step)
+        try:
+            here = here[step]
+        except (KeyError, IndexError, TypeError):
+            here = None
+    return way
+
+
+def _bound(ctx: Mapping[str, Any]) -> float | None:
+    """The nearest number that would have been right."""
+    for key, off in (("ge", 0), ("le", 0), ("gt", 0.5), ("lt", -0.5)):
+        if isinstance(ctx.get(key), int | float):
+            return float(ctx[key] + off) if off else ctx[key]
+    return None
 
 
 def _faults_of(
@@ -212,7 +251,9 @@ def _faults_of(
 _LAW_TAGS = {
     "constant",
     "exponential",
+    "erlang",
     "gamma",
+    "geometric",
     "lognormal",
     "weibull",
     "triangular",

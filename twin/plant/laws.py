@@ -13,8 +13,10 @@ from twin.plant.base import Frozen
 __all__ = [
     "Constant",
     "Empirical",
+    "Erlang",
     "Exponential",
     "Gamma",
+    "Geometric",
     "Law",
     "Lognormal",
     "Triangular",
@@ -43,6 +45,25 @@ class Constant(Frozen):
 
     def scaled(self, factor: float) -> Constant:
         return Constant(value_s=self.value_s * factor)
+
+
+class Erlang(Frozen):
+    """Sum of ``phases`` exponential durations, all of one mean, by the mean of the sum."""
+
+    law: Literal["erlang"] = "erlang"
+    mean_s: PositiveSeconds
+    phases: Annotated[int, Field(ge=1)]
+
+    def mean(self) -> float:
+        return self.mean_s
+
+    def quantile(self, u: float) -> float:
+        from scipy import special  # slow to load, and few plants have an Erlang law
+
+        return float(special.gammaincinv(self.phases, u)) * self.mean_s / self.phases
+
+    def scaled(self, factor: float) -> Erlang:
+        return Erlang(mean_s=self.mean_s * factor, phases=self.phases)
 
 
 class Exponential(Frozen):
@@ -79,6 +100,32 @@ class Gamma(Frozen):
 
     def scaled(self, factor: float) -> Gamma:
         return Gamma(mean_s=self.mean_s * factor, cv=self.cv)
+
+
+class Geometric(Frozen):
+    """Whole steps until the first success, at least one: a life counted in cycles of one length."""
+
+    law: Literal["geometric"] = "geometric"
+    mean_s: PositiveSeconds
+    step_s: PositiveSeconds
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.mean_s < self.step_s:
+            raise ValueError("mean_s must not be less than step_s, for it takes at least one step")
+        return self
+
+    def mean(self) -> float:
+        return self.mean_s
+
+    def quantile(self, u: float) -> float:
+        if self.mean_s == self.step_s:
+            return self.step_s
+        survival = math.log1p(-self.step_s / self.mean_s)
+        return self.step_s * max(1, math.ceil(math.log1p(-u) / survival))
+
+    def scaled(self, factor: float) -> Geometric:
+        return Geometric(mean_s=self.mean_s * factor, step_s=self.step_s * factor)
 
 
 class Lognormal(Frozen):
@@ -197,7 +244,16 @@ class Empirical(Frozen):
 
 
 Law = Annotated[
-    Constant | Exponential | Gamma | Lognormal | Weibull | Triangular | Uniform | Empirical,
+    Constant
+    | Exponential
+    | Erlang
+    | Gamma
+    | Geometric
+    | Lognormal
+    | Weibull
+    | Triangular
+    | Uniform
+    | Empirical,
     Field(discriminator="law"),
 ]
 """A duration law. ``mean()`` [s]; ``quantile(u)`` [s] for 0 <= u < 1; ``scaled(factor)``."""

@@ -1,0 +1,197 @@
+"""Uniforms and variates, compiled: the text of ``arithmetic`` and ``streams``, for scalars.
+
+Only the primitives are told anew here, as single instructions. Contraction and fastmath stay off,
+so the bits are those of NumPy. The block functions have one loop per law without branches in it,
+which the compiler turns into vector instructions.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic, overload, register_jitable
+
+from twin.engine import arithmetic, streams
+from twin.engine.variates import (
+    CONSTANT,
+    EMPIRICAL,
+    EXPONENTIAL,
+    LOGNORMAL,
+    TABULATED,
+    TRIANGULAR,
+    UNIFORM,
+    WEIBULL,
+)
+
+__all__ = ["fill", "fill_uniforms", "quantile_at", "uniform_at"]
+
+
+@intrinsic
+def _to_bits(typing: Any, x: Any) -> Any:
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.bitcast(args[0], ir.IntType(64))
+
+    return types.uint64(types.float64), build
+
+
+@intrinsic
+def _to_float(typing: Any, bits: Any) -> Any:
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.bitcast(args[0], ir.DoubleType())
+
+    return types.float64(types.uint64), build
+
+
+@intrinsic
+def _select(typing: Any, condition: Any, then: Any, otherwise: Any) -> Any:
+    kind = typing.unify_types(then, otherwise)
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        given = signature.args
+        condition = context.cast(builder, args[0], given[0], types.boolean)
+        return builder.select(condition, args[1], args[2])
+
+    return kind(types.boolean, kind, kind), build
+
+
+@overload(arithmetic.bits_of, inline="always", strict=False)
+def _bits_of(x: Any) -> Any:
+    return lambda x: _to_bits(x)
+
+
+@overload(arithmetic.float_of, inline="always", strict=False)
+def _float_of(bits: Any) -> Any:
+    return lambda bits: _to_float(bits)
+
+
+@overload(arithmetic.choose, inline="always", strict=False)
+def _choose(condition: Any, then: Any, otherwise: Any) -> Any:
+    return lambda condition, then, otherwise: _select(condition, then, otherwise)
+
+
+@overload(arithmetic.root, inline="always", strict=False)
+def _root(x: Any) -> Any:
+    return lambda x: math.sqrt(x)
+
+
+@overload(arithmetic.whole, inline="always", strict=False)
+def _whole(x: Any) -> Any:
+    return lambda x: np.int64(x)
+
+
+for _shared in (
+    arithmetic.log,
+    arithmetic.exp,
+    arithmetic._poly,
+    arithmetic.normal,
+    arithmetic.exponential,
+    arithmetic.weibull,
+    arithmetic.lognormal,
+    arithmetic.uniform_between,
+    arithmetic.triangular,
+    arithmetic.geometric,
+    arithmetic.empirical,
+    arithmetic.tabulated,
+    streams.mix64,
+    streams.unit,
+):
+    register_jitable(error_model="numpy")(_shared)
+
+_exact = njit(error_model="numpy", fastmath=False, cache=True, nogil=True)
+
+
+@_exact
+def uniform_at(start: Any, gamma: Any, index: Any) -> Any:
+    """Uniform number ``index`` of the stream of a key, in [0, 1)."""
+    return streams.unit(np.uint64(start) + np.uint64(index) * np.uint64(gamma))
+
+
+@_exact
+def quantile_at(code: Any, first: Any, params: Any, u: Any) -> Any:
+    """Variate of a law of a ``LawTable`` at one uniform. [s]"""
+    p = params[first:]
+    if code == CONSTANT:
+        return p[0]
+    if code == EXPONENTIAL:
+        return arithmetic.exponential(u, p[0])
+    if code == UNIFORM:
+        return arithmetic.uniform_between(u, p[0], p[1])
+    if code == LOGNORMAL:
+        return arithmetic.lognormal(u, p[0], p[1])
+    if code == WEIBULL:
+        return arithmetic.weibull(u, p[0], p[1])
+    if code == TRIANGULAR:
+        return arithmetic.triangular(u, p[0], p[1], p[2], p[3], p[4])
+    if code == TABULATED:
+        return arithmetic.tabulated(u, params, np.int64(p[1]), p[0])
+    if code == EMPIRICAL:
+        return arithmetic.empirical(u, p, 1, np.int64(p[0]))
+    return arithmetic.geometric(u, p[0], p[1])
+
+
+@_exact
+def fill_uniforms(start: Any, gamma: Any, first_index: Any, out: Any) -> None:
+    """Uniforms ``first_index``, ``first_index + 1``, ... of the stream of a key."""
+    gamma = np.uint64(gamma)
+    base = np.uint64(start) + np.uint64(first_index) * gamma
+    for i in range(out.size):
+        out[i] = streams.unit(base + np.uint64(i) * gamma)
+
+
+@_exact
+def fill(
+    code: Any, first: Any, params: Any, start: Any, gamma: Any, first_index: Any, out: Any
+) -> None:
+    """Variates ``first_index``, ``first_index + 1``, ... of one law from one stream. [s]
+
+    Args:
+        code: Family of the law, as in ``LawTable.code``.
+        first: Where its parameters begin in ``params``.
+        params: ``LawTable.params``.
+        start: Start of the stream.
+        gamma: Its increment.
+        first_index: Index of the first variate.
+        out: Where they go, contiguous. Shape (n,)
+    """
+    p = params[first:]
+    n = out.size
+    if code == CONSTANT:
+        out[:] = p[0]
+        return
+    fill_uniforms(start, gamma, first_index, out)
+    if code == EXPONENTIAL:
+        a = p[0]
+        for i in range(n):
+            out[i] = arithmetic.exponential(out[i], a)
+    elif code == UNIFORM:
+        a, b = p[0], p[1]
+        for i in range(n):
+            out[i] = arithmetic.uniform_between(out[i], a, b)
+    elif code == LOGNORMAL:
+        a, b = p[0], p[1]
+        for i in range(n):
+            out[i] = arithmetic.lognormal(out[i], a, b)
+    elif code == WEIBULL:
+        a, b = p[0], p[1]
+        for i in range(n):
+            out[i] = arithmetic.weibull(out[i], a, b)
+    elif code == TRIANGULAR:
+        a, b, c, d, e = p[0], p[1], p[2], p[3], p[4]
+        for i in range(n):
+            out[i] = arithmetic.triangular(out[i], a, b, c, d, e)
+    elif code == TABULATED:
+        a, j = p[0], np.int64(p[1])
+        for i in range(n):
+            out[i] = arithmetic.tabulated(out[i], params, j, a)
+    elif code == EMPIRICAL:
+        j = np.int64(p[0])
+        for i in range(n):
+            out[i] = arithmetic.empirical(out[i], p, 1, j)
+    else:
+        a, b = p[0], p[1]
+        for i in range(n):
+            out[i] = arithmetic.geometric(out[i], a, b)
