@@ -172,8 +172,18 @@ def test_a_line_that_falls_apart_is_refused(folder: Path) -> None:
         'packing_in = { upstream = "selective_solder"',
     )
     faults = faults_of(folder)
-    assert any("feeds more than one storage zone" in f for f in faults)
-    assert any("the line ends at 2 units (functional_test, packing)" in f for f in faults)
+    assert faults == [
+        "plant.toml [work_units.selective_solder.routes]: is missing, but selective_solder feeds 2 "
+        "storage zones (functional_test_in, packing_in); add a route for each, by share or by products"
+    ]
+
+
+def test_a_line_that_a_missing_zone_cuts_in_two_is_refused(folder: Path) -> None:
+    text = (folder / "plant.toml").read_text()
+    kept = [row for row in text.splitlines() if not row.startswith("packing_in")]
+    (folder / "plant.toml").write_text("\n".join(kept))
+    (fault,) = faults_of(folder)
+    assert "work_units.packing]: no storage zone joins it to printer" in fault
 
 
 def test_a_bill_of_material_in_a_circle_is_refused(folder: Path) -> None:

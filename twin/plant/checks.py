@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from twin.errors import Fault, UnitError
+from twin.plant.checks_flow import flow_faults
+from twin.plant.checks_line import line_faults
+from twin.plant.faults import Found, known
 from twin.plant.material import ItemKind
 from twin.plant.model import Plant
 from twin.units import unit
 
 __all__ = ["cross_faults", "planning_notes"]
 
-_Found = Iterator[tuple[str, str, str]]
-
 
 def cross_faults(plant: Plant, file: str) -> list[Fault]:
     """Every fault between the parts of this plant; empty when it is consistent."""
-    checks: tuple[Callable[[Plant], _Found], ...] = (
+    checks: tuple[Callable[[Plant], Found], ...] = (
         _site,
-        _flow,
+        flow_faults,
         _units,
+        line_faults,
         _signals,
         _material,
         _orders,
@@ -44,16 +46,7 @@ def planning_notes(plant: Plant) -> list[str]:
     ]
 
 
-def _known(place: str, what: str, name: str, known: Collection[str]) -> _Found:
-    if name not in known:
-        yield (
-            place,
-            f'{what} "{name}" is not known',
-            f"use one of {', '.join(known) or '(none is declared)'}",
-        )
-
-
-def _site(plant: Plant) -> _Found:
+def _site(plant: Plant) -> Found:
     try:
         ZoneInfo(plant.timezone)
     except (ZoneInfoNotFoundError, ValueError):
@@ -64,56 +57,18 @@ def _site(plant: Plant) -> _Found:
         )
     for product in plant.products:
         if plant.items:
-            yield from _known(f"products.{product}", "item", product, plant.items)
+            yield from known(f"products.{product}", "item", product, plant.items)
     if plant.maintenance.clear_probability >= plant.maintenance.raise_probability:
         yield "maintenance.clear_probability", "is not below raise_probability", "make it smaller"
 
 
-def _flow(plant: Plant) -> _Found:
-    for name, zone in plant.storage_zones.items():
-        yield from _known(
-            f"storage_zones.{name}.upstream", "work unit", zone.upstream, plant.work_units
-        )
-        yield from _known(
-            f"storage_zones.{name}.downstream", "work unit", zone.downstream, plant.work_units
-        )
-    for name in plant.work_units:
-        if len(plant.downstream(name)) > 1:
-            yield f"work_units.{name}", "feeds more than one storage zone", "let it feed one"
-    if plant.work_units:
-        yield from _reachable(plant)
-
-
-def _reachable(plant: Plant) -> _Found:
-    ends = [n for n in plant.work_units if not plant.downstream(n)]
-    if len(ends) != 1:
-        found = f"the line ends at {len(ends)} units ({', '.join(ends)})"
-        yield "storage_zones", found, "join the units so that one remains"
-        return
-    reached, todo = set(ends), list(ends)
-    while todo:
-        here = todo.pop()
-        for zone in plant.upstream(here):
-            before = plant.storage_zones[zone].upstream
-            if before not in reached:
-                reached.add(before)
-                todo.append(before)
-    for name in plant.work_units:
-        if name not in reached:
-            yield (
-                f"work_units.{name}",
-                "no part can go from here to the end of the line",
-                "mend storage_zones",
-            )
-
-
-def _units(plant: Plant) -> _Found:
+def _units(plant: Plant) -> Found:
     for name, work_unit in plant.work_units.items():
         place = f"work_units.{name}"
-        yield from _known(f"{place}.calendar", "calendar", work_unit.calendar, plant.calendars)
+        yield from known(f"{place}.calendar", "calendar", work_unit.calendar, plant.calendars)
         for product in work_unit.cycle_time:
             if product != "default":
-                yield from _known(
+                yield from known(
                     f"{place}.cycle_time.{product}", "product", product, plant.products
                 )
         for product in plant.products:
@@ -127,30 +82,30 @@ def _units(plant: Plant) -> _Found:
             yield from _unit_code(f"{place}.parameters.{key}.unit", parameter.unit)
         for key, user in (("defects", work_unit.defects), ("power", work_unit.power)):
             if user is not None and user.parameter is not None:
-                yield from _known(
+                yield from known(
                     f"{place}.{key}.parameter", "parameter", user.parameter, work_unit.parameters
                 )
         for key, mode in work_unit.failure_modes.items():
             if mode.spare_part is not None:
-                yield from _known(
+                yield from known(
                     f"{place}.failure_modes.{key}.spare_part", "item", mode.spare_part, plant.items
                 )
 
 
-def _signals(plant: Plant) -> _Found:
+def _signals(plant: Plant) -> Found:
     for name, work_unit in plant.work_units.items():
         for key, signal in work_unit.signals.items():
             place = f"work_units.{name}.signals.{key}"
-            yield from _known(f"{place}.source", "source", signal.source, plant.sources)
+            yield from known(f"{place}.source", "source", signal.source, plant.sources)
             yield from _unit_code(f"{place}.unit", signal.unit)
             if signal.sent_unit is not None:
                 yield from _unit_code(f"{place}.sent_unit", signal.sent_unit, signal.unit)
             if signal.parameter is not None:
-                yield from _known(
+                yield from known(
                     f"{place}.parameter", "parameter", signal.parameter, work_unit.parameters
                 )
             for mode in signal.failure_modes:
-                yield from _known(
+                yield from known(
                     f"{place}.failure_modes", "failure mode", mode, work_unit.failure_modes
                 )
             if signal.role == "state" and work_unit.state_map is None:
@@ -160,7 +115,7 @@ def _signals(plant: Plant) -> _Found:
                     "name a state map",
                 )
         if work_unit.state_map is not None:
-            yield from _known(
+            yield from known(
                 f"work_units.{name}.state_map", "state map", work_unit.state_map, plant.state_maps
             )
     for name, source in plant.sources.items():
@@ -175,7 +130,7 @@ def _signals(plant: Plant) -> _Found:
             )
 
 
-def _unit_code(place: str, code: str, like: str | None = None) -> _Found:
+def _unit_code(place: str, code: str, like: str | None = None) -> Found:
     try:
         found = unit(code)
         if like is not None and unit(like).dimension != found.dimension:
@@ -185,13 +140,13 @@ def _unit_code(place: str, code: str, like: str | None = None) -> _Found:
         yield place, found_text, remedy
 
 
-def _material(plant: Plant) -> _Found:
+def _material(plant: Plant) -> Found:
     for line in plant.bill_of_material:
         place = f"bill_of_material: {line.parent} -> {line.component}"
-        yield from _known(place, "parent", line.parent, plant.items)
-        yield from _known(place, "component", line.component, plant.items)
+        yield from known(place, "parent", line.parent, plant.items)
+        yield from known(place, "component", line.component, plant.items)
         if line.work_unit is not None:
-            yield from _known(place, "work unit", line.work_unit, plant.work_units)
+            yield from known(place, "work unit", line.work_unit, plant.work_units)
     children: dict[str, list[str]] = {}
     for line in plant.bill_of_material:
         children.setdefault(line.parent, []).append(line.component)
@@ -200,11 +155,11 @@ def _material(plant: Plant) -> _Found:
             yield f"bill_of_material: {parent}", "contains itself", "break the circle"
     for item_id, item in plant.items.items():
         for supplier in item.suppliers:
-            yield from _known(f"items: {item_id}", "supplier", supplier, plant.suppliers)
+            yield from known(f"items: {item_id}", "supplier", supplier, plant.suppliers)
         if item.kind is ItemKind.BUY and not item.suppliers:
             yield f"items: {item_id}", "is bought, but from nobody", "name a supplier"
     for item_id in plant.stock:
-        yield from _known(f"stock: {item_id}", "item", item_id, plant.items)
+        yield from known(f"stock: {item_id}", "item", item_id, plant.items)
 
 
 def _contains_itself(item: str, children: dict[str, list[str]]) -> bool:
@@ -220,13 +175,13 @@ def _contains_itself(item: str, children: dict[str, list[str]]) -> bool:
     return False
 
 
-def _orders(plant: Plant) -> _Found:
+def _orders(plant: Plant) -> Found:
     for order in plant.orders.values():
         place = f"orders: {order.order_id}"
-        yield from _known(place, "product", order.product, plant.products)
+        yield from known(place, "product", order.product, plant.products)
         if order.due_at <= order.release_at:
             yield place, "is due before it is released", "set due_at after release_at"
     for po in plant.purchase_orders.values():
         place = f"purchase_orders: {po.purchase_order_id}"
-        yield from _known(place, "item", po.item_id, plant.items)
-        yield from _known(place, "supplier", po.supplier_id, plant.suppliers)
+        yield from known(place, "item", po.item_id, plant.items)
+        yield from known(place, "supplier", po.supplier_id, plant.suppliers)

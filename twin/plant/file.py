@@ -83,7 +83,8 @@ def load_plant(path: Path | str) -> Plant:
     plant, shape_faults = _validated(document, path.name)
     faults += shape_faults
     if plant is not None:
-        faults += cross_faults(plant, path.name)
+        wrong = [fault.place for fault in shape_faults]
+        faults += [f for f in cross_faults(plant, path.name) if not _follows(f.place, wrong)]
     if faults or plant is None:
         raise FileFaults(faults)
     return plant
@@ -203,7 +204,7 @@ def _mended(document: Mapping[str, Any], details: Sequence[Any]) -> dict[str, An
         try:
             for step in way:
                 here = here[step]
-            if detail["type"].startswith("union_tag") or len(way) + 1 < len(detail["loc"]):
+            if detail["type"] in _NO_LAW or len(way) + 1 < len(detail["loc"]):
                 here[last] = {"law": "constant", "value_s": 1.0}
             elif detail["type"] == "extra_forbidden":
                 del here[last]
@@ -214,6 +215,15 @@ def _mended(document: Mapping[str, Any], details: Sequence[Any]) -> dict[str, An
         except (KeyError, IndexError, TypeError):
             return None
     return mended
+
+
+def _follows(place: str, wrong: Sequence[str]) -> bool:
+    """True for a fault that may only be there because a value in the same place was mended."""
+    inner = place.count(".") >= 2  # deeper than one work unit or zone as a whole
+    return any(
+        f"{place}.".startswith(f"{other}.") or (inner and other.startswith(f"{place}."))
+        for other in wrong
+    )
 
 
 def _way_to(document: Any, loc: tuple[int | str, ...]) -> list[int | str]:
@@ -248,6 +258,9 @@ def _faults_of(
     ]
 
 
+_NO_LAW = {"union_tag_invalid", "union_tag_not_found", "model_attributes_type"}
+"""Faults of something that stands in place of a law."""
+
 _LAW_TAGS = {
     "constant",
     "exponential",
@@ -278,7 +291,7 @@ def _found_and_remedy(detail: Any, model: type[BaseModel]) -> tuple[str, str]:
             f"law {detail['ctx']['tag']} is not known",
             f"use one of {detail['ctx']['expected_tags']}",
         )
-    if kind == "union_tag_not_found":
+    if kind in _NO_LAW:
         return "says no law", 'write it as {law = "lognormal", mean_s = 16.0, cv = 0.05}'
     shown = (
         f"found {given!r}" if isinstance(given, str | int | float | bool) else "found a wrong value"
