@@ -20,11 +20,14 @@ __all__ = [
     "exponential",
     "float_of",
     "geometric",
+    "is_middle",
     "log",
     "lognormal",
+    "middle",
     "normal",
     "root",
     "tabulated",
+    "tail",
     "triangular",
     "uniform_between",
     "weibull",
@@ -66,12 +69,13 @@ _HALF_ROOT = np.uint64(0x3FE6_A09E_0000_0000)
 _TO_ONE = np.uint64(0x3FF0_0000_0000_0000 - 0x3FE6_A09E_0000_0000)
 _TWO_52 = np.uint64(0x4330_0000_0000_0000)
 _BIAS = np.uint64(1023)
+_LN2 = 0.69314718055994530942
 _LN2_HIGH = 6.93147180369123816490e-01
 _LN2_LOW = 1.90821492927058770002e-10
 
 
 def log(x: Number) -> Number:
-    """Natural logarithm of normal doubles > 0, within 1 ulp; of 0, some finite number.
+    """Natural logarithm of normal doubles > 0, within 2 ulp; of 0, some finite number.
 
     Source:
         The reduction to [sqrt(1/2), sqrt(2)) and the polynomial of Sun's fdlibm.
@@ -80,7 +84,6 @@ def log(x: Number) -> Number:
     # An integer below 2**52 becomes a double as the mantissa of 2**52 + itself.
     k = float_of((moved >> _EXPONENT) | _TWO_52) - (4503599627370496.0 + 1023.0)
     f = float_of((moved & _MANTISSA) + _HALF_ROOT) - 1.0
-    half = 0.5 * f * f
     s = f / (2.0 + f)
     z = s * s
     w = z * z
@@ -92,7 +95,7 @@ def log(x: Number) -> Number:
         + w
         * (2.857142874366239149e-01 + w * (1.818357216161805012e-01 + w * 1.479819860511658591e-01))
     )
-    return s * (half + (odd + even)) + k * _LN2_LOW - half + f + k * _LN2_HIGH
+    return k * _LN2 + (s * (odd + even) + (s + s))
 
 
 _ROUND = 6755399441055744.0  # 1.5 * 2**52: adding it rounds to the nearest integer
@@ -195,47 +198,51 @@ def _poly(x: Number, c: tuple[float, ...]) -> Number:
     return (((y * x + c[3]) * x + c[2]) * x + c[1]) * x + c[0]
 
 
+def is_middle(u: Number) -> Number:
+    """Whether ``middle`` holds, else ``tail`` does: three uniforms in twenty are in a tail."""
+    q = u - 0.5
+    return 0.180625 - q * q >= 0.0
+
+
+def middle(u: Number) -> Number:
+    q = u - 0.5
+    r = 0.180625 - q * q
+    return q * _poly(r, _MIDDLE_OVER) / _poly(r, _MIDDLE_UNDER)
+
+
+def tail(u: Number) -> Number:
+    p = choose(u < _LEAST, _LEAST, u)
+    s = root(0.0 - log(choose(p < 0.5, p, 1.0 - p)))
+    is_near = s <= 5.0
+    m = s - choose(is_near, 1.6, 5.0)
+    over = choose(is_near, _poly(m, _NEAR_OVER), _poly(m, _FAR_OVER))
+    under = choose(is_near, _poly(m, _NEAR_UNDER), _poly(m, _FAR_UNDER))
+    z = over / under
+    return choose(p < 0.5, 0.0 - z, z)
+
+
 def normal(u: Number) -> Number:
     """Standard normal quantile for 0 <= u < 1, to about 1e-16; below 2**-53 it is that of 2**-53.
 
     Source:
         Wichura (1988), Algorithm AS 241, PPND16, Applied Statistics 37.
     """
-    p = choose(u < _LEAST, _LEAST, u)
-    q = p - 0.5
-    tail = choose(q < 0.0, p, 1.0 - p)
-    s = root(0.0 - log(tail))
-    r = 0.180625 - q * q
-    m = s - 1.6
-    t = s - 5.0
-    is_middle = r >= 0.0
-    is_near = s <= 5.0
-    over = choose(
-        is_middle,
-        q * _poly(r, _MIDDLE_OVER),
-        choose(is_near, _poly(m, _NEAR_OVER), _poly(t, _FAR_OVER)),
-    )
-    under = choose(
-        is_middle,
-        _poly(r, _MIDDLE_UNDER),
-        choose(is_near, _poly(m, _NEAR_UNDER), _poly(t, _FAR_UNDER)),
-    )
-    z = over / under
-    return choose(is_middle, z, choose(q < 0.0, 0.0 - z, z))
+    return choose(is_middle(u), middle(u), tail(u))
 
 
-def exponential(u: Number, mean: float) -> Number:
-    return mean * (0.0 - log(1.0 - u))
+def exponential(u: Number) -> Number:
+    """Standard exponential, at least 0."""
+    return 0.0 - log(1.0 - u)
 
 
-def weibull(u: Number, scale: float, power: float) -> Number:
-    """``scale * (-log(1 - u)) ** power``; ``power`` is one over the shape."""
-    e = 0.0 - log(1.0 - u)
+def weibull(e: Number, scale: float, power: float) -> Number:
+    """``scale * e ** power`` at a standard exponential; ``power`` is one over the shape."""
     return choose(e > 0.0, scale * exp(power * log(e)), 0.0)
 
 
-def lognormal(u: Number, median: float, sigma: float) -> Number:
-    return median * exp(sigma * normal(u))
+def lognormal(z: Number, median: float, sigma: float) -> Number:
+    """At the normal quantile ``z``."""
+    return median * exp(sigma * z)
 
 
 def uniform_between(u: Number, low: float, width: float) -> Number:
@@ -249,9 +256,9 @@ def triangular(
     return choose(u <= split, low + root(u * left), high - root((1.0 - u) * right))
 
 
-def geometric(u: Number, step: float, log_survival: float) -> Number:
-    """Steps until the first success, at least one; ``log_survival`` is log(1 - p) < 0."""
-    x = log(1.0 - u) / log_survival
+def geometric(e: Number, step: float, hazard: float) -> Number:
+    """Steps until the first success, at least one; ``hazard`` is -log(1 - p) > 0."""
+    x = e / hazard
     k = whole(x) * 1.0
     k = choose(x > k, k + 1.0, k)
     return step * choose(k < 1.0, 1.0, k)
@@ -271,18 +278,17 @@ TABLE_REACH = 8.25
 _PER_Z = (TABLE_POINTS - 1) / (2.0 * TABLE_REACH)
 
 
-def tabulated(u: Number, params: Number, at: Number, mean: float) -> Number:
-    """Cubic Hermite of the logarithm of a law of mean 1 over the normal quantile of ``u``.
+def tabulated(z: Number, params: Number, at: Number) -> Number:
+    """Cubic Hermite of the logarithm of a law of mean 1 over normal quantiles.
 
     From ``params[at]`` on stand ``TABLE_POINTS`` pairs of value and slope, the slope times the
     distance of two points, for normal quantiles from ``-TABLE_REACH`` to ``TABLE_REACH``.
     """
-    x = (normal(u) + TABLE_REACH) * _PER_Z
+    x = (z + TABLE_REACH) * _PER_Z
     i = whole(x)
     t = x - i
     j = at + 2 * i
-    y, slope, next_y, next_slope = params[j], params[j + 1], params[j + 2], params[j + 3]
-    rise = next_y - y
-    bend = slope - rise
+    y, slope, next_slope = params[j], params[j + 1], params[j + 3]
+    rise = params[j + 2] - y
     s = 1.0 - t
-    return mean * exp(y + t * (rise + s * (bend * s - (next_slope - rise) * t)))
+    return y + t * (rise + s * ((slope - rise) * s - (next_slope - rise) * t))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -126,7 +126,7 @@ def _parameters(law: Law) -> tuple[int, list[float]]:
         case Geometric():
             if law.mean_s <= law.step_s:
                 return CONSTANT, [law.step_s]
-            return GEOMETRIC, [law.step_s, _log1p(-law.step_s / law.mean_s)]
+            return GEOMETRIC, [law.step_s, -_log1p(-law.step_s / law.mean_s)]
     raise AssertionError(law)
 
 
@@ -193,21 +193,27 @@ def _curve(shape: float) -> list[float]:
     return pairs
 
 
-Formula = Callable[[Any, Floats, int], Any]
-
-_FORMULA: dict[int, Formula] = {
-    CONSTANT: lambda u, p, i: p[i] + 0.0 * u,
-    UNIFORM: lambda u, p, i: arithmetic.uniform_between(u, p[i], p[i + 1]),
-    EXPONENTIAL: lambda u, p, i: arithmetic.exponential(u, p[i]),
-    WEIBULL: lambda u, p, i: arithmetic.weibull(u, p[i], p[i + 1]),
-    LOGNORMAL: lambda u, p, i: arithmetic.lognormal(u, p[i], p[i + 1]),
-    TRIANGULAR: lambda u, p, i: arithmetic.triangular(
-        u, p[i], p[i + 1], p[i + 2], p[i + 3], p[i + 4]
-    ),
-    EMPIRICAL: lambda u, p, i: arithmetic.empirical(u, p, i + 1, int(p[i])),
-    TABULATED: lambda u, p, i: arithmetic.tabulated(u, p, int(p[i + 1]), p[i]),
-    GEOMETRIC: lambda u, p, i: arithmetic.geometric(u, p[i], p[i + 1]),
-}
+def _of_uniforms(code: int, u: Floats, p: Floats, params: Floats) -> Any:
+    """The order of operations that ``twin.engine.compiled.variates`` repeats."""
+    if code == CONSTANT:
+        return np.full(u.shape, p[0])
+    if code == UNIFORM:
+        return arithmetic.uniform_between(u, p[0], p[1])
+    if code == TRIANGULAR:
+        return arithmetic.triangular(u, p[0], p[1], p[2], p[3], p[4])
+    if code == EMPIRICAL:
+        return arithmetic.empirical(u, p, 1, int(p[0]))
+    if code == LOGNORMAL:
+        return arithmetic.lognormal(arithmetic.normal(u), p[0], p[1])
+    if code == TABULATED:
+        y = arithmetic.tabulated(arithmetic.normal(u), params, int(p[1]))
+        return arithmetic.lognormal(y, p[0], 1.0)
+    e = arithmetic.exponential(u)
+    if code == EXPONENTIAL:
+        return p[0] * e
+    if code == WEIBULL:
+        return arithmetic.weibull(e, p[0], p[1])
+    return arithmetic.geometric(e, p[0], p[1])
 
 
 def quantiles(table: LawTable, row: int, u: Floats) -> Floats:
@@ -223,8 +229,8 @@ def quantiles(table: LawTable, row: int, u: Floats) -> Floats:
         >>> quantiles(table, 0, np.array([0.0, 0.125, 0.5])).tolist()
         [0.0, 0.5, 1.0]
     """
-    formula = _FORMULA[int(table.code[row])]
-    out: Floats = formula(u, table.params, int(table.first[row]))
+    own = table.params[table.first[row] :]
+    out: Floats = _of_uniforms(int(table.code[row]), u, own, table.params)
     return out
 
 

@@ -20,6 +20,7 @@ from twin.engine.variates import (
     CONSTANT,
     EMPIRICAL,
     EXPONENTIAL,
+    GEOMETRIC,
     LOGNORMAL,
     TABULATED,
     TRIANGULAR,
@@ -27,7 +28,7 @@ from twin.engine.variates import (
     WEIBULL,
 )
 
-__all__ = ["fill", "fill_uniforms", "quantile_at", "uniform_at"]
+__all__ = ["fill", "fill_uniforms", "normal_at", "quantile_at", "uniform_at"]
 
 
 @intrinsic
@@ -87,7 +88,9 @@ for _shared in (
     arithmetic.log,
     arithmetic.exp,
     arithmetic._poly,
-    arithmetic.normal,
+    arithmetic.is_middle,
+    arithmetic.middle,
+    arithmetic.tail,
     arithmetic.exponential,
     arithmetic.weibull,
     arithmetic.lognormal,
@@ -99,9 +102,13 @@ for _shared in (
     streams.mix64,
     streams.unit,
 ):
-    register_jitable(error_model="numpy")(_shared)
+    # Within a loop, so that the loop becomes one of vector instructions.
+    register_jitable(error_model="numpy", forceinline=True)(_shared)
 
 _exact = njit(error_model="numpy", fastmath=False, cache=True, nogil=True)
+
+CHUNK = 1024
+"""Variates made at a time: they stay in the nearest cache from step to step."""
 
 
 @_exact
@@ -111,35 +118,46 @@ def uniform_at(start: Any, gamma: Any, index: Any) -> Any:
 
 
 @_exact
+def normal_at(u: Any) -> Any:
+    """Standard normal quantile of one uniform."""
+    if arithmetic.is_middle(u):
+        return arithmetic.middle(u)
+    return arithmetic.tail(u)
+
+
+@_exact
 def quantile_at(code: Any, first: Any, params: Any, u: Any) -> Any:
     """Variate of a law of a ``LawTable`` at one uniform. [s]"""
     p = params[first:]
     if code == CONSTANT:
         return p[0]
-    if code == EXPONENTIAL:
-        return arithmetic.exponential(u, p[0])
     if code == UNIFORM:
         return arithmetic.uniform_between(u, p[0], p[1])
-    if code == LOGNORMAL:
-        return arithmetic.lognormal(u, p[0], p[1])
-    if code == WEIBULL:
-        return arithmetic.weibull(u, p[0], p[1])
     if code == TRIANGULAR:
         return arithmetic.triangular(u, p[0], p[1], p[2], p[3], p[4])
-    if code == TABULATED:
-        return arithmetic.tabulated(u, params, np.int64(p[1]), p[0])
     if code == EMPIRICAL:
         return arithmetic.empirical(u, p, 1, np.int64(p[0]))
-    return arithmetic.geometric(u, p[0], p[1])
+    if code == LOGNORMAL:
+        return arithmetic.lognormal(normal_at(u), p[0], p[1])
+    if code == TABULATED:
+        y = arithmetic.tabulated(normal_at(u), params, np.int64(p[1]))
+        return arithmetic.lognormal(y, p[0], 1.0)
+    e = arithmetic.exponential(u)
+    if code == EXPONENTIAL:
+        return p[0] * e
+    if code == WEIBULL:
+        return arithmetic.weibull(e, p[0], p[1])
+    return arithmetic.geometric(e, p[0], p[1])
 
 
 @_exact
 def fill_uniforms(start: Any, gamma: Any, first_index: Any, out: Any) -> None:
     """Uniforms ``first_index``, ``first_index + 1``, ... of the stream of a key."""
-    gamma = np.uint64(gamma)
-    base = np.uint64(start) + np.uint64(first_index) * gamma
+    step = np.uint64(gamma)
+    z = np.uint64(start) + np.uint64(first_index) * step
     for i in range(out.size):
-        out[i] = streams.unit(base + np.uint64(i) * gamma)
+        out[i] = streams.unit(z)
+        z += step
 
 
 @_exact
@@ -158,40 +176,78 @@ def fill(
         out: Where they go, contiguous. Shape (n,)
     """
     p = params[first:]
-    n = out.size
     if code == CONSTANT:
         out[:] = p[0]
         return
-    fill_uniforms(start, gamma, first_index, out)
-    if code == EXPONENTIAL:
-        a = p[0]
-        for i in range(n):
-            out[i] = arithmetic.exponential(out[i], a)
-    elif code == UNIFORM:
-        a, b = p[0], p[1]
-        for i in range(n):
-            out[i] = arithmetic.uniform_between(out[i], a, b)
-    elif code == LOGNORMAL:
-        a, b = p[0], p[1]
-        for i in range(n):
-            out[i] = arithmetic.lognormal(out[i], a, b)
-    elif code == WEIBULL:
-        a, b = p[0], p[1]
-        for i in range(n):
-            out[i] = arithmetic.weibull(out[i], a, b)
+    for begin in range(0, out.size, CHUNK):
+        some = out[begin : begin + CHUNK]
+        fill_uniforms(start, gamma, np.uint64(first_index) + np.uint64(begin), some)
+        if code in (LOGNORMAL, TABULATED):
+            _from_normals(code, p, params, some)
+        elif code in (EXPONENTIAL, WEIBULL, GEOMETRIC):
+            _from_exponentials(code, p, some)
+        else:
+            _from_uniforms(code, p, some)
+
+
+@_exact
+def _from_uniforms(code: Any, p: Any, out: Any) -> None:
+    if code == UNIFORM:
+        low, width = p[0], p[1]
+        for i in range(out.size):
+            out[i] = arithmetic.uniform_between(out[i], low, width)
     elif code == TRIANGULAR:
-        a, b, c, d, e = p[0], p[1], p[2], p[3], p[4]
-        for i in range(n):
-            out[i] = arithmetic.triangular(out[i], a, b, c, d, e)
-    elif code == TABULATED:
-        a, j = p[0], np.int64(p[1])
-        for i in range(n):
-            out[i] = arithmetic.tabulated(out[i], params, j, a)
-    elif code == EMPIRICAL:
-        j = np.int64(p[0])
-        for i in range(n):
-            out[i] = arithmetic.empirical(out[i], p, 1, j)
+        low, high, split, left, right = p[0], p[1], p[2], p[3], p[4]
+        for i in range(out.size):
+            out[i] = arithmetic.triangular(out[i], low, high, split, left, right)
     else:
-        a, b = p[0], p[1]
-        for i in range(n):
+        last = np.int64(p[0])
+        for i in range(out.size):
+            out[i] = arithmetic.empirical(out[i], p, 1, last)
+
+
+@_exact
+def _from_exponentials(code: Any, p: Any, out: Any) -> None:
+    a = p[0]
+    if code == EXPONENTIAL:
+        for i in range(out.size):
+            out[i] = a * arithmetic.exponential(out[i])
+        return
+    b = p[1]
+    for i in range(out.size):
+        out[i] = arithmetic.exponential(out[i])
+    if code == WEIBULL:
+        for i in range(out.size):
+            out[i] = arithmetic.weibull(out[i], a, b)
+    else:
+        for i in range(out.size):
             out[i] = arithmetic.geometric(out[i], a, b)
+
+
+@_exact
+def _from_normals(code: Any, p: Any, params: Any, out: Any) -> None:
+    _normals(out)
+    median, sigma = p[0], p[1]
+    if code == TABULATED:
+        at, sigma = np.int64(p[1]), 1.0
+        for i in range(out.size):
+            out[i] = arithmetic.tabulated(out[i], params, at)
+    for i in range(out.size):
+        out[i] = arithmetic.lognormal(out[i], median, sigma)
+
+
+@_exact
+def _normals(out: Any) -> None:
+    place = np.empty(CHUNK, np.int64)
+    tails = np.empty(CHUNK, np.float64)
+    n = 0
+    for i in range(out.size):
+        place[n] = i
+        tails[n] = out[i]
+        n += not arithmetic.is_middle(out[i])
+    for i in range(out.size):
+        out[i] = arithmetic.middle(out[i])
+    for i in range(n):
+        tails[i] = arithmetic.tail(tails[i])
+    for i in range(n):
+        out[place[i]] = tails[i]
