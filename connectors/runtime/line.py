@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from twin.plant import Plant, SignalId, SignalRole, WorkUnitState
+from twin.plant.flow import counters, counts_tell
 from twin.telemetry import Quality, SampleBatch, from_us, to_us
 
 __all__ = ["LineView"]
@@ -36,13 +37,14 @@ class LineView:
         self._plant = plant
         self._lock = threading.Lock()
         self._newest: dict[SignalId, _Newest] = {}
-        self._finished: deque[tuple[int, float]] = deque()
-        self._end = next(u for u in plant.work_units if not plant.downstream(u))
         self._by_role = {
             (unit, signal.role): signal_id
             for signal_id, (unit, _, signal) in reversed(plant.signals().items())
         }
-        self._end_count = self._by_role.get((self._end, SignalRole.GOOD_COUNT))
+        counts = [self._by_role.get((end, SignalRole.GOOD_COUNT)) for end in counters(plant)]
+        self._finished: dict[SignalId, deque[tuple[int, float]]] = {
+            signal: deque() for signal in counts if signal is not None
+        }
 
     @property
     def measured_us(self) -> int:
@@ -71,8 +73,8 @@ class LineView:
                     if value != known.value:
                         known.changed_us = at
                     known.value, known.measured_us, known.quality = value, at, quality
-                if signal == self._end_count and isinstance(value, float):
-                    self._count(at, value)
+                if signal in self._finished and isinstance(value, float):
+                    _count(self._finished[signal], at, value)
 
     def document(
         self, *, as_of: datetime, speed: float, sources: list[dict[str, Any]]
@@ -92,24 +94,11 @@ class LineView:
                 "throughput_per_h": self._throughput(to_us(as_of)),
             }
 
-    def _count(self, at: int, count: float) -> None:
-        if self._finished and count < self._finished[-1][1]:
-            self._finished.clear()  # the counter began again
-        self._finished.append((at, count))
-        while len(self._finished) > 1 and self._finished[1][0] <= at - _HOUR_US:
-            self._finished.popleft()
-
     def _throughput(self, as_of_us: int) -> float | None:
-        """Good parts of the last hour, or since the first count where that is younger."""
-        if not self._finished:
-            return None
-        times, counts = [at for at, _ in self._finished], [n for _, n in self._finished]
-        end = max(as_of_us, times[-1])
-        begin = max(end - _HOUR_US, times[0])
-        if end == begin or (len(times) == 1 and begin == times[0]):
-            return None
-        done = counts[-1] - float(np.interp(begin, times, counts))
-        return done / (end - begin) * _HOUR_US
+        """Good parts of the last hour at all ends, or since the first count where that is younger."""
+        rates = [_per_hour(finished, as_of_us) for finished in self._finished.values()]
+        known = [rate for rate in rates if rate is not None]
+        return sum(known) if known else None
 
     def _of(self, unit: str, role: SignalRole) -> _Newest | None:
         signal = self._by_role.get((unit, role))
@@ -139,6 +128,8 @@ class LineView:
         self, zone_id: str, states: Mapping[str, tuple[WorkUnitState, int | None]]
     ) -> int | None:
         """Passed on upstream, less taken downstream; the parts inside the two units do not count."""
+        if not counts_tell(self._plant, zone_id):
+            return None
         zone = self._plant.storage_zones[zone_id]
         put = self._number(zone.upstream, SignalRole.GOOD_COUNT)
         good = self._number(zone.downstream, SignalRole.GOOD_COUNT)
@@ -180,3 +171,23 @@ class LineView:
 
 def _key(value: float | str | None) -> str:
     return str(int(value)) if isinstance(value, float) else str(value)
+
+
+def _count(finished: deque[tuple[int, float]], at: int, count: float) -> None:
+    if finished and count < finished[-1][1]:
+        finished.clear()  # the counter began again
+    finished.append((at, count))
+    while len(finished) > 1 and finished[1][0] <= at - _HOUR_US:
+        finished.popleft()
+
+
+def _per_hour(finished: deque[tuple[int, float]], as_of_us: int) -> float | None:
+    if not finished:
+        return None
+    times, counts = [at for at, _ in finished], [n for _, n in finished]
+    end = max(as_of_us, times[-1])
+    begin = max(end - _HOUR_US, times[0])
+    if end == begin or (len(times) == 1 and begin == times[0]):
+        return None
+    done = counts[-1] - float(np.interp(begin, times, counts))
+    return done / (end - begin) * _HOUR_US

@@ -4,10 +4,13 @@ import pytest
 
 from tests.telemetry_lab import Log, at, small_plant
 from twin.calibration import live_state
+from twin.calibration.flow import trace_back
+from twin.calibration.history import read_history
 from twin.engine.types import PartStart
 from twin.errors import LookAheadError
 from twin.plant import WorkUnitState
 from twin.telemetry import SampleBatch
+from twin.telemetry.states import SignalIndex
 
 PLANT = small_plant()
 
@@ -103,3 +106,17 @@ def test_no_history_is_an_empty_line_and_looking_ahead_is_refused() -> None:
     late = Log().say("maker", "state", (0, 6), late_s=10).batch()
     with pytest.raises(LookAheadError):
         live_state(PLANT, late, as_of=at(5))
+
+
+def test_where_parts_come_back_counts_do_not_tell_and_nothing_runs_for_ever() -> None:
+    tester = PLANT.work_units["tester"].model_copy(update={"takes": "any"})
+    back = {"upstream": "tester", "downstream": "tester", "capacity": 3}
+    plant = small_plant(
+        work_units={"maker": PLANT.work_units["maker"], "tester": tester},
+        storage_zones={**PLANT.storage_zones, "again": back},
+    )
+    batch = both_at_work().batch()
+    assert live_state(plant, batch, as_of=at(64)).zones == {"middle": (), "again": ()}
+    histories = read_history(plant, SignalIndex(batch), at(0), at(64))
+    assert trace_back(plant, "tester", histories) == {}
+    assert list(trace_back(PLANT, "tester", histories)) == ["maker"]

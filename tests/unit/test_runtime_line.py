@@ -166,3 +166,20 @@ def test_the_newest_instant_is_that_of_all_signals() -> None:
     line = view(Log().say("maker", "heat", (5, 1.0)), Log().say("tester", "state", (3, 6.0)))
     line.observe(SampleBatch.empty())
     assert line.measured_us == int((T0.timestamp() + 5) * 1_000_000)
+
+
+def test_throughput_is_that_of_all_ends_together() -> None:
+    line = LineView(small_plant(storage_zones={}))
+    line.observe(parts(0, 100, 200, 300, 400).batch())  # 36 an hour at one end
+    line.observe(Log().say("maker", "good_count", (0, 0), (400, 2)).batch())  # 18 at the other
+    assert document(line, 400)["throughput_per_h"] == pytest.approx(54.0)
+
+
+def test_what_lies_in_a_buffer_is_not_known_where_parts_go_two_ways() -> None:
+    zones = {
+        name: {"upstream": "maker", "downstream": "tester", "capacity": 3}
+        for name in ("middle", "other")
+    }
+    line = LineView(small_plant(storage_zones=zones))
+    line.observe(counts(10, 7, 1).batch())
+    assert [zone["level"] for zone in document(line)["zones"]] == [None, None]

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twin.errors import DataError
-from twin.plant import Constant, FailureForecast, FailureMode, Plant, load_plant
+from twin.plant import Batch, Constant, FailureForecast, FailureMode, Plant, load_plant
 from twin.schedule import build_problem, check, schedule_jobs, schedule_maintenance
 from twin.schedule.cpsat import solve
 from twin.schedule.rates import change_over_s, line_rate
@@ -66,6 +66,17 @@ def test_a_zone_carries_stops_of_the_other_unit(
     rate = line_rate(two_units(plant, capacity), "FG-GW10")
     assert rate.seconds_per_part == pytest.approx(seconds)
     assert rate.tail_s == 10.0
+
+
+@pytest.mark.parametrize("more", [{"servers": 2}, {"batch": Batch(size=2)}])
+def test_what_works_on_two_parts_at_once_needs_half_the_time_for_one(
+    plant: Plant, more: dict[str, object]
+) -> None:
+    line = two_units(plant, 500)
+    twice = {name: unit.model_copy(update=more) for name, unit in line.work_units.items()}
+    rate = line_rate(line.model_copy(update={"work_units": twice}), "FG-GW10")
+    assert rate.seconds_per_part == pytest.approx(5.5)  # 10 s / 2 * (1 + 0.1)
+    assert rate.tail_s == 15.0  # a part still takes 20 s
 
 
 def test_the_slowest_unit_is_the_bottleneck_of_its_product(plant: Plant) -> None:

@@ -70,3 +70,21 @@ def test_without_telemetry_time_is_unknown_and_no_indicator_is_invented() -> Non
 def test_an_interval_that_ends_before_it_starts_is_refused() -> None:
     with pytest.raises(DataError, match="must end after it starts"):
         unit_kpis(PLANT, "maker", SampleBatch.empty(), at(60), at(60))
+
+
+def test_a_line_with_several_ends_makes_what_leaves_at_all_of_them() -> None:
+    apart = small_plant(storage_zones={})
+    line = line_kpis(apart, one_hour(), at(0), at(3600))
+    assert (line.good, line.rejected) == (150 + 120, 24)
+    assert line.throughput_per_h == pytest.approx(180.0 + 120.0)
+
+
+def test_a_line_whose_last_unit_sends_parts_back_still_ends_there() -> None:
+    tester = PLANT.work_units["tester"].model_dump()
+    tester["inspection"]["rework"] = "again"
+    back = {"upstream": "tester", "downstream": "tester", "capacity": 3}
+    plant = small_plant(
+        work_units={"maker": PLANT.work_units["maker"], "tester": tester},
+        storage_zones={**PLANT.storage_zones, "again": back},
+    )
+    assert line_kpis(plant, one_hour(), at(0), at(3600)).good == 120

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.calibration.history import UnitHistory
+from twin.plant.flow import counts_tell
 from twin.plant.model import Plant
 from twin.plant.signals import WorkUnitState
 from twin.telemetry.parts import PartRecords
@@ -79,7 +80,10 @@ def _passed(upstream: PartRecords, downstream: PartRecords, at_us: Ints) -> tupl
 
 
 def trace_back(plant: Plant, unit: str, histories: Mapping[str, UnitHistory]) -> dict[str, Route]:
-    """For every unit upstream: when it finished the parts that this unit finished later."""
+    """For every unit upstream: when it finished the parts that this unit finished later.
+
+    Up to where parts merge, split or come back to be worked on again: there counts do not tell.
+    """
     here = histories[unit].parts.finished_us
     routes: dict[str, Route] = {}
     todo: list[tuple[str, Ints, tuple[float, ...]]] = [
@@ -88,6 +92,8 @@ def trace_back(plant: Plant, unit: str, histories: Mapping[str, UnitHistory]) ->
     while todo:
         at, rank, passed = todo.pop()
         for zone in plant.upstream(at):
+            if not counts_tell(plant, zone):
+                continue
             before = plant.storage_zones[zone].upstream
             earlier = histories[before].parts
             entered = np.flatnonzero(earlier.good)

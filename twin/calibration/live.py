@@ -12,6 +12,7 @@ import numpy as np
 from twin.calibration.flow import content_now
 from twin.calibration.history import UnitHistory, mode_ages, read_history
 from twin.engine.types import LiveState, PartStart, UnitStart
+from twin.plant.flow import counts_tell
 from twin.plant.laws import Law
 from twin.plant.model import Plant
 from twin.plant.signals import SignalRole, WorkUnitState
@@ -66,6 +67,8 @@ def live_state(plant: Plant, batch: SampleBatch, *, as_of: datetime) -> LiveStat
     Zones are filled by counting: what the unit before counted good, less what the unit after
     counted at all, since the unit after was last starved and so the zone was empty; less the parts
     inside the units; within the zone's capacity. The parts are the last that the unit before made.
+    Where parts merge, split or come back to be worked on again, counts do not tell, and the zone is
+    taken to be empty.
 
     Args:
         plant: The calibrated plant: its laws tell how much work is left on a part or a repair.
@@ -191,6 +194,8 @@ def _ages(plant: Plant, history: UnitHistory) -> dict[str, float]:
 def _zone(
     plant: Plant, name: str, histories: Mapping[str, UnitHistory], now: Mapping[str, _Now]
 ) -> tuple[PartStart, ...]:
+    if not counts_tell(plant, name):
+        return ()
     zone = plant.storage_zones[name]
     before, after = histories[zone.upstream], histories[zone.downstream]
     alone = len(plant.upstream(zone.downstream)) == 1

@@ -18,6 +18,8 @@ __all__ = [
     "after",
     "assembles",
     "before",
+    "counters",
+    "counts_tell",
     "ends",
     "heads",
     "launchers_of",
@@ -59,6 +61,25 @@ def ends(plant: Plant) -> list[str]:
         for name, unit in plant.work_units.items()
         if not onward(plant, name) or any(route.zone == LEAVE for route in unit.routes)
     ]
+
+
+def counters(plant: Plant) -> list[str]:
+    """Ends where every good part has left the line; where there are none, all ends."""
+    found = ends(plant)
+    return [unit for unit in found if not onward(plant, unit)] or found
+
+
+def counts_tell(plant: Plant, zone: str) -> bool:
+    """True where counters tell what is in a zone: nothing else lies between its two units.
+
+    Every good part of the unit before it goes in, and every part of the unit after it has taken one out.
+    """
+    found = plant.storage_zones[zone]
+    if found.upstream not in plant.work_units or found.downstream not in plant.work_units:
+        return False
+    leaves = any(route.zone == LEAVE for route in plant.work_units[found.upstream].routes)
+    merges = len(plant.upstream(found.downstream)) > 1 and not assembles(plant, found.downstream)
+    return onward(plant, found.upstream) == [zone] and not leaves and not merges
 
 
 def assembles(plant: Plant, unit: str) -> bool:

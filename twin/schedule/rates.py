@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from twin.errors import DataError
-from twin.plant import FailureMode, Plant
+from twin.plant import FailureMode, Plant, WorkUnit
 
 __all__ = ["LineRate", "change_over_s", "line_rate"]
 
@@ -35,6 +35,9 @@ def line_rate(plant: Plant, product: str) -> LineRate:
     feed it and empty zones behind it take its parts for ``capacity * cycle`` seconds. The
     slowest unit by this measure is the bottleneck. With no zones this is Buzacott's
     efficiency of a line without buffers, with endless ones the stand-alone efficiency.
+    The cycle of several servers, or of an oven, is shared by the parts that it takes at once (a
+    full oven). Every part is taken to pass every unit: splits, rework, operators, upkeep and cards
+    are for the engine.
 
     Args:
         plant: Plant file or calibrated plant.
@@ -48,7 +51,8 @@ def line_rate(plant: Plant, product: str) -> LineRate:
     """
     if product not in plant.products or not plant.work_units:
         raise DataError(f"the line cannot make {product}: it has no such product, or no units")
-    cycles = {u: unit.cycle_law(product).mean() for u, unit in plant.work_units.items()}
+    means = {u: unit.cycle_law(product).mean() for u, unit in plant.work_units.items()}
+    cycles = {u: mean / _at_once(plant.work_units[u]) for u, mean in means.items()}
     hops = _zones_between(plant)
     pace = {b: _pace(plant, b, cycles, hops[b]) for b in cycles}
     bottleneck = max(pace, key=lambda b: (pace[b], b))
@@ -56,7 +60,7 @@ def line_rate(plant: Plant, product: str) -> LineRate:
         product=product,
         bottleneck=bottleneck,
         seconds_per_part=pace[bottleneck],
-        tail_s=sum(cycles.values()) - cycles[bottleneck],
+        tail_s=sum(means.values()) - cycles[bottleneck],
     )
 
 
@@ -71,6 +75,11 @@ def change_over_s(plant: Plant, last: str, following: str) -> float:
     """
     distance = plant.setup_distance(last, following)
     return max(unit.setup.seconds(distance) for unit in plant.work_units.values())
+
+
+def _at_once(unit: WorkUnit) -> int:
+    """Parts that it works on at the same time."""
+    return unit.servers * (unit.batch.size if unit.batch else 1)
 
 
 def _pace(

@@ -5,11 +5,12 @@ Definitions, sources and where this differs from the standard: docs/explanation/
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from twin.errors import DataError
+from twin.plant.flow import counters
 from twin.plant.model import Plant
 from twin.plant.signals import WorkUnitState
 from twin.telemetry.parts import PartRecords, part_records
@@ -159,8 +160,8 @@ def line_kpis(
     """
     index = SignalIndex.over(batch)
     units = {name: unit_kpis(plant, name, index, start, end) for name in plant.work_units}
-    last = next(unit for unit in plant.work_units if not plant.downstream(unit))
-    good, rejected = units[last].good, sum(k.rejected for k in units.values())
+    last = [units[end] for end in counters(plant)]
+    good, rejected = sum(k.good for k in last), sum(k.rejected for k in units.values())
     quality_ratio = _ratio(good, good + rejected)
     active = {
         name: (k.planned_busy_s - k.starved_s - k.blocked_s) / k.planned_busy_s
@@ -177,11 +178,18 @@ def line_kpis(
         units=units,
         good=good,
         rejected=rejected,
-        throughput_per_h=_ratio(good * 3600.0, units[last].planned_busy_s),
+        throughput_per_h=_throughput_per_h(last),
         quality_ratio=quality_ratio,
         bottleneck=bottleneck,
         oee=oee,
     )
+
+
+def _throughput_per_h(ends: Sequence[UnitKpis]) -> float | None:
+    """Good parts per planned busy hour, all ends together."""
+    rates = [_ratio(k.good * 3600.0, k.planned_busy_s) for k in ends]
+    known = [rate for rate in rates if rate is not None]
+    return sum(known) if known else None
 
 
 def _kpis_of(
