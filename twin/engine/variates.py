@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from twin.engine import arithmetic
 from twin.engine.arithmetic import TABLE_POINTS, TABLE_REACH
+from twin.engine.gamma import log_gamma, log_quantiles
 from twin.engine.streams import BLOCK, RECENT, Stream, uniforms
 from twin.plant import (
     Constant,
@@ -92,7 +93,7 @@ def law_table(laws: Sequence[Law]) -> LawTable:
 
 def _row(law: Law, params: list[float], curves: dict[float, int]) -> tuple[int, int]:
     if isinstance(law, Gamma | Erlang):
-        shape = law.cv**-2 if isinstance(law, Gamma) else float(law.phases)
+        shape = 1.0 / (law.cv * law.cv) if isinstance(law, Gamma) else float(law.phases)
         if shape not in curves:
             curves[shape] = len(params)
             params += _curve(shape)
@@ -114,7 +115,7 @@ def _parameters(law: Law) -> tuple[int, list[float]]:
             return EXPONENTIAL, [law.mean_s]
         case Weibull():
             power = 1.0 / law.shape
-            return WEIBULL, [law.mean_s * _exp(-_log_gamma(1.0 + power)), power]
+            return WEIBULL, [law.mean_s * _exp(-log_gamma(1.0 + power)), power]
         case Lognormal():
             variance = _log1p(law.cv * law.cv)
             return LOGNORMAL, [law.mean_s * _exp(-variance / 2.0), math.sqrt(variance)]
@@ -143,23 +144,6 @@ def _log1p(x: float) -> float:
     return _log(w) - ((w - 1.0) - x) / w
 
 
-_STIRLING = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360)
-_HALF_LOG_TAU = 0.91893853320467274178
-
-
-def _log_gamma(x: float) -> float:
-    """Log of the gamma function for x >= 1; Stirling's series beyond 16, recurrence below."""
-    below = 1.0
-    while x < 16.0:
-        below *= x
-        x += 1.0
-    series, power = 0.0, 1.0 / x
-    for c in _STIRLING:
-        series += c * power
-        power /= x * x
-    return (x - 0.5) * _log(x) - x + _HALF_LOG_TAU + series - _log(below)
-
-
 _FLOOR = -600.0
 
 
@@ -170,19 +154,10 @@ def _curve(shape: float) -> list[float]:
     The quantile is that of the normal quantiles z at the points. Far out in the lower tail of a
     wild law the logarithm stops at -600: a duration of 1e-260 of the mean stands for all less.
     """
-    from scipy import special  # slow to load, and few plants have a gamma law
-
     z = np.linspace(-TABLE_REACH, TABLE_REACH, TABLE_POINTS)
-    x = np.where(
-        z < 0.0,
-        special.gammaincinv(shape, special.ndtr(z)),
-        special.gammainccinv(shape, special.ndtr(-z)),
-    )
-    log_x = np.log(np.maximum(x, 1e-300))
-    y = log_x - math.log(shape)
-    log_density = shape * log_x - x - special.gammaln(shape)  # of log x
-    slope = np.exp(-z * z / 2.0 - _HALF_LOG_TAU - log_density)
-    reached = (y > _FLOOR) & (x > 1e-290)
+    y, slope = log_quantiles(shape, z)
+    y = y - _log(shape)
+    reached = y > _FLOOR
     y = np.where(reached, y, _FLOOR)
     rise = np.diff(y)
     # Three times the lesser neighbouring rise keeps the curve from falling (Fritsch & Carlson).

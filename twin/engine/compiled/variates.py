@@ -128,26 +128,28 @@ def normal_at(u: Any) -> Any:
 @_exact
 def quantile_at(code: Any, first: Any, params: Any, u: Any) -> Any:
     """Variate of a law of a ``LawTable`` at one uniform. [s]"""
-    p = params[first:]
+    # No slice of params: a view is counted by atomic instructions, dearer than most laws.
+    a = params[first]
     if code == CONSTANT:
-        return p[0]
-    if code == UNIFORM:
-        return arithmetic.uniform_between(u, p[0], p[1])
-    if code == TRIANGULAR:
-        return arithmetic.triangular(u, p[0], p[1], p[2], p[3], p[4])
-    if code == EMPIRICAL:
-        return arithmetic.empirical(u, p, 1, np.int64(p[0]))
-    if code == LOGNORMAL:
-        return arithmetic.lognormal(normal_at(u), p[0], p[1])
-    if code == TABULATED:
-        y = arithmetic.tabulated(normal_at(u), params, np.int64(p[1]))
-        return arithmetic.lognormal(y, p[0], 1.0)
-    e = arithmetic.exponential(u)
+        return a
     if code == EXPONENTIAL:
-        return p[0] * e
+        return a * arithmetic.exponential(u)
+    if code == EMPIRICAL:
+        return arithmetic.empirical(u, params, first + 1, np.int64(a))
+    b = params[first + 1]
+    if code == UNIFORM:
+        return arithmetic.uniform_between(u, a, b)
+    if code == TRIANGULAR:
+        split, left, right = params[first + 2], params[first + 3], params[first + 4]
+        return arithmetic.triangular(u, a, b, split, left, right)
+    if code == LOGNORMAL:
+        return arithmetic.lognormal(normal_at(u), a, b)
+    if code == TABULATED:
+        y = arithmetic.tabulated(normal_at(u), params, np.int64(b))
+        return arithmetic.lognormal(y, a, 1.0)
     if code == WEIBULL:
-        return arithmetic.weibull(e, p[0], p[1])
-    return arithmetic.geometric(e, p[0], p[1])
+        return arithmetic.weibull(arithmetic.exponential(u), a, b)
+    return arithmetic.geometric(arithmetic.exponential(u), a, b)
 
 
 @_exact
