@@ -52,6 +52,7 @@ def run_of(
     spans = orders or {}
     return RunResult(
         engine="by hand",
+        reason="",
         seed=0,
         replications=replications,
         first_replication=0,

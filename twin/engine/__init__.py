@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from twin.engine.choose import Engine, run
+from twin.engine.inputs import run_input
 from twin.engine.types import (
     KPIS,
     EventTrace,
@@ -17,10 +19,12 @@ from twin.engine.types import (
     UnitStart,
     t_interval,
 )
+from twin.errors import DataError
 from twin.plant import FailureForecast, Plant
 
 __all__ = [
     "KPIS",
+    "Engine",
     "EventTrace",
     "Job",
     "KpiMeaning",
@@ -51,6 +55,8 @@ def simulate(
     until_done: bool = False,
     trace: bool = False,
     mix: Mapping[str, int] | None = None,
+    limited_supply: bool = False,
+    engine: Engine = "auto",
 ) -> RunResult:
     """Run the line from an instant over a horizon.
 
@@ -74,6 +80,10 @@ def simulate(
         until_done: Stop a replication as soon as every part has left; ``horizon_s`` is the limit.
         trace: Keep the event log.
         mix: Lot size by product when ``jobs`` is None. None: 100 parts of each product in turn.
+        limited_supply: True: units starve when the components that the bill of material names
+            run out: the stock of the plant, and its purchase orders at their due dates.
+        engine: Which engine runs. They give the same result to the last bit; auto takes the
+            fastest that can play this line and is compiled on this machine.
 
     Returns:
         KPIs, state shares and counts by replication.
@@ -97,24 +107,23 @@ def simulate(
         >>> float(run.kpis["good_parts"][0])
         100.0
     """
-    from twin.engine.reference import run
-
-    return run(
+    if replications < 1:
+        raise DataError(f"replications is {replications}, it must be at least 1")
+    given = run_input(
         plant,
         start=start,
         horizon_s=horizon_s,
         jobs=jobs,
-        replications=replications,
         seed=seed,
         state=state,
         forecasts=forecasts,
         maintenance=maintenance,
-        first_replication=first_replication,
         warm_up_s=warm_up_s,
         until_done=until_done,
-        trace=trace,
         mix=mix,
+        limited_supply=limited_supply,
     )
+    return run(given, first_replication, replications, trace=trace, engine=engine)
 
 
 def open_jobs(plant: Plant, started: Mapping[str, int] | None = None) -> tuple[Job, ...]:

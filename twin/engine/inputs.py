@@ -9,11 +9,13 @@ from datetime import datetime
 
 from twin.engine.model import LineModel, line_model
 from twin.engine.types import Job, LiveState, PlannedMaintenance
+from twin.engine.variates import LawTable, law_table
 from twin.errors import DataError
-from twin.plant import FailureForecast, Plant
+from twin.plant import FailureForecast, Law, Plant
 from twin.plant.checks import cross_faults
+from twin.plant.explosion import explode
 
-__all__ = ["JobRow", "LotRow", "MaintenanceRow", "RunInput", "run_input"]
+__all__ = ["JobRow", "Laws", "LotRow", "MaintenanceRow", "Receipt", "RunInput", "run_input"]
 
 DEFAULT_LOT = 100
 
@@ -41,14 +43,36 @@ class MaintenanceRow:
     duration_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    at_s: float
+    item: int
+    quantity: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Laws:
+    """Every law of the line in one table; rows by unit, then by product, mode or upkeep."""
+
+    table: LawTable
+    cycle: tuple[tuple[int, ...], ...]
+    life: tuple[tuple[int, ...], ...]
+    repair: tuple[tuple[int, ...], ...]
+    upkeep: tuple[tuple[int, ...], ...]
+    interarrival: tuple[int, ...]
+    """-1: nothing arrives at this unit."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunInput:
     """Everything that a replication needs besides its number."""
 
     model: LineModel
+    laws: Laws
     start: datetime
     horizon_s: float
     warm_up_s: float
+    until_done: bool
     seed: int
     jobs: tuple[JobRow, ...] | None
     lots: tuple[LotRow, ...]
@@ -62,6 +86,10 @@ class RunInput:
     forecasts: Mapping[tuple[int, int], tuple[float, FailureForecast]]
     """(unit, mode) -> seconds from made_at to the start, curve."""
     maintenance: tuple[MaintenanceRow, ...]
+    on_hand: tuple[float, ...]
+    """By item that can run short."""
+    receipts: tuple[Receipt, ...]
+    """In the order of time."""
 
 
 def run_input(
@@ -75,7 +103,9 @@ def run_input(
     forecasts: Sequence[FailureForecast],
     maintenance: Sequence[PlannedMaintenance],
     warm_up_s: float,
+    until_done: bool,
     mix: Mapping[str, int] | None,
+    limited_supply: bool,
 ) -> RunInput:
     """Check the arguments of ``simulate`` and index them.
 
@@ -91,14 +121,17 @@ def run_input(
     ]
     if faults:
         raise DataError("; ".join(faults))
+    model = line_model(plant, start, horizon_s, _consumption(plant) if limited_supply else None)
     products = list(plant.products)
     orders = {order: i for i, order in enumerate(_orders(jobs or (), state))}
     lots = dict.fromkeys(products, DEFAULT_LOT) if mix is None else mix
     return RunInput(
-        model=line_model(plant, start, horizon_s),
+        model=model,
+        laws=_laws(model),
         start=start,
         horizon_s=float(horizon_s),
         warm_up_s=float(warm_up_s),
+        until_done=until_done,
         seed=seed,
         jobs=None if jobs is None else _job_rows(jobs, orders, products, start),
         lots=tuple(LotRow(products.index(p), n) for p, n in lots.items() if n > 0),
@@ -114,6 +147,49 @@ def run_input(
             for f in forecasts
         },
         maintenance=tuple(_maintenance_rows(plant, maintenance, start)),
+        on_hand=tuple(plant.stock[i].on_hand if i in plant.stock else 0.0 for i in model.items),
+        receipts=_receipts(plant, model, start),
+    )
+
+
+def _consumption(plant: Plant) -> dict[tuple[str, str], dict[str, float]]:
+    """(work unit, product) -> item -> quantity per part."""
+    found: dict[tuple[str, str], dict[str, float]] = {}
+    for item, used in explode(plant).items():
+        for place, quantity in used.items():
+            found.setdefault(place, {})[item] = quantity
+    return found
+
+
+def _receipts(plant: Plant, model: LineModel, start: datetime) -> tuple[Receipt, ...]:
+    rows = [
+        Receipt((po.due_at - start).total_seconds(), model.items.index(po.item_id), po.quantity)
+        for po in plant.purchase_orders.values()
+        if po.item_id in model.items
+    ]
+    return tuple(sorted(rows, key=lambda row: (row.at_s, row.item)))
+
+
+def _laws(model: LineModel) -> Laws:
+    laws: list[Law] = []
+
+    def rows(found: Sequence[Law]) -> tuple[int, ...]:
+        laws.extend(found)
+        return tuple(range(len(laws) - len(found), len(laws)))
+
+    cycle = tuple(rows(unit.cycle) for unit in model.units)
+    life = tuple(rows([m.life for m in unit.modes]) for unit in model.units)
+    repair = tuple(rows([m.repair for m in unit.modes]) for unit in model.units)
+    upkeep = tuple(rows([w.duration for w in unit.upkeep]) for unit in model.units)
+    arrivals = [[u.interarrival] if u.interarrival else [] for u in model.units]
+    interarrival = tuple((*rows(found), -1)[0] for found in arrivals)
+    return Laws(
+        table=law_table(laws),
+        cycle=cycle,
+        life=life,
+        repair=repair,
+        upkeep=upkeep,
+        interarrival=interarrival,
     )
 
 
@@ -154,7 +230,7 @@ def _orders(jobs: Sequence[Job], state: LiveState | None) -> list[str]:
     """Orders in the line first, then those of the jobs, each once."""
     found: dict[str, None] = {}
     if state is not None:
-        for unit in state.units.values():
+        for unit in (u for name in state.names() for u in state.servers_of(name)):
             if unit.order_id and unit.holds_part:
                 found.setdefault(unit.order_id)
         for parts in state.zones.values():
@@ -200,12 +276,19 @@ def _job_faults(
 def _state_faults(plant: Plant, state: LiveState | None) -> Iterator[str]:
     if state is None:
         return
-    yield from _unknown("work units of the live state", state.units, plant.work_units)
+    yield from _unknown("work units of the live state", state.names(), plant.work_units)
     yield from _unknown("storage zones of the live state", state.zones, plant.storage_zones)
-    products = [p for u in state.units.values() for p in (u.product, u.last_product) if p]
+    servers = [(name, u) for name in state.names() for u in state.servers_of(name)]
+    products = [p for _, u in servers for p in (u.product, u.last_product) if p]
     products += [part.product for parts in state.zones.values() for part in parts]
     yield from _unknown("products of the live state", products, plant.products)
-    for name, unit in state.units.items():
+    for name in state.names():
+        if (
+            name in plant.work_units
+            and len(state.servers_of(name)) > plant.work_units[name].servers
+        ):
+            yield f"the live state has more servers of {name} than the plant"
+    for name, unit in servers:
         if name in plant.work_units:
             modes = [*unit.age_s, *([unit.failure_mode] if unit.failure_mode else [])]
             yield from _unknown(

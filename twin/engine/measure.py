@@ -1,250 +1,148 @@
-"""What one replication counts, and the result made of all of them."""
+"""The result of a run, made of what its replications counted; the same for every engine."""
 
 from __future__ import annotations
 
-import math
+import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.engine.entities import OFF, PRODUCTION, Part, Unit
+from twin.engine.counts import (
+    ESCAPED,
+    FLOW_TICKS,
+    GOOD,
+    LOST,
+    PART_TICKS,
+    REWORKED,
+    SCRAPPED,
+    TICKS_PER_S,
+    TIMED,
+    Counts,
+)
 from twin.engine.inputs import RunInput
 from twin.engine.model import STATES
-from twin.engine.types import EventTrace, Floats, Ints, RunResult
+from twin.engine.types import EventTrace, Floats, RunResult
 
-__all__ = ["KINDS", "Log", "Outcome", "Tally", "joined", "outcome", "run_result"]
+__all__ = ["joined", "run_result"]
 
 _Key = TypeVar("_Key")
 _Number = TypeVar("_Number", np.float64, np.int64)
 
-KINDS = (
-    "setup",
-    "start",
-    "finish",
-    "reject",
-    "blocked",
-    "failure",
-    "maintenance",
-    "repair",
-    "up",
-    "off",
-    "on",
-)
-"""What the event log tells apart; the log keeps the index."""
+_PRODUCTION, _OFF = STATES.index("production"), STATES.index("off")
 
 
-class Log:
-    """The event log of one replication, as columns."""
-
-    __slots__ = ("kind", "order", "part", "product", "time", "unit")
-
-    def __init__(self) -> None:
-        self.time: list[float] = []
-        self.unit: list[int] = []
-        self.kind: list[int] = []
-        self.part: list[int] = []
-        self.order: list[int] = []
-        self.product: list[int] = []
-
-    def add(self, now: float, unit: Unit, kind: str, part: Part | None) -> None:
-        self.time.append(now)
-        self.unit.append(unit.index)
-        self.kind.append(KINDS.index(kind))
-        self.part.append(-1 if part is None else part.number)
-        self.order.append(-1 if part is None else max(-1, part.order))
-        self.product.append(-1 if part is None else part.product)
-
-
-class Tally:
-    """Counts of one replication; ``restart`` forgets what the warm-up counted, but no order."""
-
-    def __init__(self, given: RunInput) -> None:
-        orders = len(given.orders)
-        self.order_left = [0] * orders
-        """Parts on the main path that have not left, started or not."""
-        self.order_good = [0] * orders
-        self.order_started = [math.nan] * orders
-        self.order_finished = [math.nan] * orders
-        self.main_left = 0
-        self.in_process = 0
-        self.restart(0.0)
-
-    def restart(self, now: float) -> None:
-        self.good = self.scrapped = self.escaped = self.timed = 0
-        self.flow_s = 0.0
-        self.part_seconds = 0.0
-        self._since = now
-
-    def enter(self, now: float, parts: int = 1) -> None:
-        self.part_seconds += self.in_process * (now - self._since)
-        self._since = now
-        self.in_process += parts
-
-    def launch(self, part: Part) -> None:
-        self.enter(part.launched_s)
-        if part.main and part.order >= 0 and math.isnan(self.order_started[part.order]):
-            self.order_started[part.order] = part.launched_s
-
-    def leave(self, now: float, part: Part, good: bool) -> None:
-        self.enter(now, -1)
-        if good:
-            self.good += 1
-            self.escaped += part.defective
-            if part.launched_s >= 0.0:
-                self.timed += 1
-                self.flow_s += now - part.launched_s
-        else:
-            self.scrapped += 1
-        if not part.main:
-            return
-        self.main_left -= 1
-        if part.order >= 0:
-            self.order_good[part.order] += good
-            self.order_left[part.order] -= 1
-            if self.order_left[part.order] == 0:
-                self.order_finished[part.order] = now
-
-
-@dataclass(slots=True)
-class Outcome:
-    """One replication, done."""
-
-    measured_s: float
-    kpis: dict[str, float]
-    seconds: list[list[float]]
-    starts: list[list[list[float]]]
-    failures: list[list[list[float]]]
-    order_started: list[float]
-    order_finished: list[float]
-    order_good: list[int]
-    log: Log | None = field(default=None)
-
-
-def outcome(
-    given: RunInput, tally: Tally, units: Sequence[Unit], end: float, log: Log | None
-) -> Outcome:
-    """Close the books of a replication at its last instant."""
-    tally.enter(end, 0)
-    measured = max(0.0, end - given.warm_up_s)
-    energy_kwh = sum(map(_energy_j, units)) / 3.6e6
-    last = next(unit for unit in units if unit.out is None)
-    kpis = {
-        "throughput_per_h": _ratio(tally.good * 3600.0, sum(last.seconds) - last.seconds[OFF]),
-        "good_parts": float(tally.good),
-        "scrapped_parts": float(tally.scrapped),
-        "escaped_defects": float(tally.escaped),
-        "yield_ratio": _ratio(tally.good, tally.good + tally.scrapped),
-        "work_in_process": _ratio(tally.part_seconds, measured),
-        "flow_time_s": _ratio(tally.flow_s, tally.timed),
-        "energy_kwh": energy_kwh,
-        "energy_per_part_kwh": _ratio(energy_kwh, tally.good),
-    }
-    late = [
-        max(0.0, (end if math.isnan(finished) else finished) - due)
-        for due, finished in zip(given.due_s, tally.order_finished, strict=True)
-        if not math.isnan(due)
-    ]
-    if late:
-        kpis["tardiness_h"] = sum(late) / len(late) / 3600.0
-    return Outcome(
-        measured_s=measured,
-        kpis=kpis,
-        seconds=[unit.seconds for unit in units],
-        starts=[unit.starts for unit in units],
-        failures=[[mode.times for mode in unit.modes] for unit in units],
-        order_started=tally.order_started,
-        order_finished=tally.order_finished,
-        order_good=tally.order_good,
-        log=log,
-    )
-
-
-def _energy_j(unit: Unit) -> float:
-    idle_s = sum(unit.seconds) - unit.seconds[PRODUCTION] - unit.seconds[OFF]
-    table = unit.table
-    return (
-        unit.seconds[PRODUCTION] * table.production_w
-        + idle_s * table.idle_w
-        + unit.seconds[OFF] * table.off_w
-    )
-
-
-def _ratio(a: float, b: float) -> float:
-    return a / b if b > 0 else math.nan
-
-
-def run_result(given: RunInput, first: int, done: Sequence[Outcome], engine: str) -> RunResult:
+def run_result(
+    given: RunInput,
+    first: int,
+    counts: Counts,
+    *,
+    engine: str,
+    reason: str,
+    trace: EventTrace | None = None,
+) -> RunResult:
     """The result of these replications, in their order."""
     model = given.model
-    hours = math.ceil(given.horizon_s / 3600.0)
-    measured = np.array([o.measured_s for o in done])
-
-    def by_hour(times: Sequence[Sequence[float]]) -> Ints:
-        counts = np.zeros((len(done), hours), dtype=np.int64)
-        for row, at in zip(counts, times, strict=True):
-            hour = np.minimum((np.asarray(at) / 3600.0).astype(np.int64), hours - 1)
-            row += np.bincount(hour, minlength=hours)
-        return counts
-
-    def by_order(values: Sequence[Sequence[float]]) -> dict[str, Floats]:
-        table = np.array(values, dtype=np.float64).reshape(len(done), len(given.orders))
-        return {order: table[:, i].copy() for i, order in enumerate(given.orders)}
-
-    with np.errstate(invalid="ignore"):
-        states = {
-            unit.name: {
-                state: np.array([o.seconds[u][s] for o in done]) / measured
-                for s, state in enumerate(STATES)
-            }
-            for u, unit in enumerate(model.units)
-        }
+    measured = np.maximum(0.0, counts.end_s - given.warm_up_s)
+    seconds = counts.state_ticks / TICKS_PER_S
+    servers = np.array([unit.servers for unit in model.units])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        shares = seconds / (measured[:, None, None] * servers[None, :, None])
+    modes = [(u.name, m.name) for u in model.units for m in u.modes]
     return RunResult(
         engine=engine,
+        reason=reason,
         seed=given.seed,
-        replications=len(done),
+        replications=len(measured),
         first_replication=first,
         start=given.start,
         horizon_s=given.horizon_s,
         warm_up_s=given.warm_up_s,
         measured_s=measured,
-        kpis={name: np.array([o.kpis[name] for o in done]) for name in done[0].kpis},
-        unit_states=states,
+        kpis=_kpis(given, counts, measured, seconds),
+        unit_states={
+            unit.name: {state: shares[:, u, s].copy() for s, state in enumerate(STATES)}
+            for u, unit in enumerate(model.units)
+        },
         starts={
-            (unit.name, product): by_hour([o.starts[u][p] for o in done])
+            (unit.name, product): counts.starts[:, u, p].copy()
             for u, unit in enumerate(model.units)
             for p, product in enumerate(model.products)
         },
-        failures={
-            (unit.name, mode.name): by_hour([o.failures[u][m] for o in done])
-            for u, unit in enumerate(model.units)
-            for m, mode in enumerate(unit.modes)
-        },
-        order_started_s=by_order([o.order_started for o in done]),
-        order_finished_s=by_order([o.order_finished for o in done]),
-        order_good=by_order([[float(n) for n in o.order_good] for o in done]),
-        trace=_trace(given, first, done) if done[0].log else None,
+        failures={key: counts.failures[:, m].copy() for m, key in enumerate(modes)},
+        order_started_s=_by_order(given, counts.order_started_s),
+        order_finished_s=_by_order(given, counts.order_finished_s),
+        order_good=_by_order(given, counts.order_good.astype(np.float64)),
+        trace=trace,
     )
 
 
-def _trace(given: RunInput, first: int, done: Sequence[Outcome]) -> EventTrace:
-    logs = [o.log for o in done if o.log is not None]
-    lengths = [len(log.time) for log in logs]
-    return EventTrace(
-        replication=np.repeat(np.arange(first, first + len(logs), dtype=np.int64), lengths),
-        time_s=np.concatenate([np.array(log.time, dtype=np.float64) for log in logs]),
-        unit=np.concatenate([np.array(log.unit, dtype=np.int32) for log in logs]),
-        kind=np.concatenate([np.array(log.kind, dtype=np.int8) for log in logs]),
-        part=np.concatenate([np.array(log.part, dtype=np.int64) for log in logs]),
-        order=np.concatenate([np.array(log.order, dtype=np.int32) for log in logs]),
-        product=np.concatenate([np.array(log.product, dtype=np.int32) for log in logs]),
-        units=tuple(unit.name for unit in given.model.units),
-        kinds=KINDS,
-        orders=given.orders,
-        products=given.model.products,
+def _by_order(given: RunInput, table: Floats) -> dict[str, Floats]:
+    return {order: table[:, i].copy() for i, order in enumerate(given.orders)}
+
+
+def _kpis(given: RunInput, counts: Counts, measured: Floats, seconds: Floats) -> dict[str, Floats]:
+    t = counts.tallies
+    end = given.model.units[given.model.end]
+    on_s = (seconds[:, given.model.end].sum(axis=1) - seconds[:, given.model.end, _OFF]) / (
+        end.servers
     )
+    energy_kwh = _energy_j(given, seconds) / 3.6e6
+    good = t[:, GOOD].astype(np.float64)
+    kpis = {
+        "throughput_per_h": _ratio(good * 3600.0, on_s),
+        "good_parts": good,
+        "scrapped_parts": t[:, SCRAPPED].astype(np.float64),
+        "escaped_defects": t[:, ESCAPED].astype(np.float64),
+        "reworked_parts": t[:, REWORKED].astype(np.float64),
+        "lost_parts": t[:, LOST].astype(np.float64),
+        "yield_ratio": _ratio(good, good + t[:, SCRAPPED]),
+        "work_in_process": _ratio(t[:, PART_TICKS] / TICKS_PER_S, measured),
+        "flow_time_s": _ratio(t[:, FLOW_TICKS] / TICKS_PER_S, t[:, TIMED].astype(np.float64)),
+        "oee_ratio": _oee(given, seconds, good, good + t[:, SCRAPPED]),
+        "energy_kwh": energy_kwh,
+        "energy_per_part_kwh": _ratio(energy_kwh, good),
+    }
+    due = np.array(given.due_s)
+    if np.any(~np.isnan(due)):
+        finished = np.where(
+            np.isnan(counts.order_finished_s), counts.end_s[:, None], counts.order_finished_s
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
+            late_s = np.nanmean(np.maximum(0.0, finished - due), axis=1)
+        kpis["tardiness_h"] = late_s / 3600.0
+    return kpis
+
+
+def _energy_j(given: RunInput, seconds: Floats) -> Floats:
+    units = given.model.units
+    production, off = seconds[:, :, _PRODUCTION], seconds[:, :, _OFF]
+    idle = seconds.sum(axis=2) - production - off
+    joules: Floats = (
+        production * np.array([u.production_w for u in units])
+        + idle * np.array([u.idle_w for u in units])
+        + off * np.array([u.off_w for u in units])
+    ).sum(axis=1)
+    return joules
+
+
+def _oee(given: RunInput, seconds: Floats, good: Floats, made: Floats) -> Floats:
+    """Availability x effectiveness of the unit that works most, times the yield of the line.
+
+    ISO 22400-2: availability x effectiveness is here its production time over its planned busy
+    time (on shift), since the twin knows no planned run time besides the cycle time it has.
+    """
+    on = seconds.sum(axis=2) - seconds[:, :, _OFF]
+    busy = np.nan_to_num(_ratio(seconds[:, :, _PRODUCTION], on), nan=-1.0).max(axis=1)
+    return np.where(busy < 0.0, np.nan, busy * _ratio(good, made))
+
+
+def _ratio(a: Floats, b: Floats) -> Floats:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(b > 0, a / b, np.nan)
 
 
 def joined(parts: Sequence[RunResult]) -> RunResult:

@@ -2,15 +2,37 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from twin.plant import Law, Plant, WorkUnit
 
-__all__ = ["STATES", "LineModel", "ModeTable", "UnitTable", "ZoneTable", "line_model"]
+__all__ = [
+    "LEAVE",
+    "STATES",
+    "UNLIMITED",
+    "LineModel",
+    "LoopTable",
+    "ModeTable",
+    "UnitTable",
+    "UpkeepTable",
+    "ZoneTable",
+    "line_model",
+]
 
-STATES = ("production", "setup", "starved", "blocked", "down", "repair", "off")
+STATES = ("production", "setup", "starved", "blocked", "delay", "down", "repair", "off")
 """Values of WorkUnitState that a simulated unit can show; engines use the index."""
+
+LEAVE = -1
+"""In place of a zone: the part leaves the line."""
+
+UNLIMITED = 2**31 - 1
+"""Capacity of a zone without a limit."""
+
+Supply = Mapping[tuple[str, str], Mapping[str, float]]
+"""(work unit, product) -> item -> quantity that a part consumes as its work begins there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,26 +47,68 @@ class ModeTable:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UpkeepTable:
+    """Planned maintenance that comes again: after so many parts, or at instants of the run."""
+
+    name: str
+    every_parts: int
+    """0: by the clock."""
+    due_s: tuple[float, ...]
+    """Instants within the horizon."""
+    duration: Law
+    renews: tuple[int, ...]
+    """Failure modes of the unit that are as new afterwards."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ZoneTable:
-    """One storage zone."""
+    """One storage zone; the arrivals before a head of the line stand in one of their own."""
 
     name: str
     upstream: int
+    """-1: parts arrive from outside."""
     downstream: int
     capacity: int
+    transport_s: float
     lead: bool
     """True: its part gives order, product and number to what its downstream unit assembles."""
+    closes: tuple[int, ...]
+    """Card loops whose card returns when the part is taken out of here."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoopTable:
+    """Cards that go round: a part gets one as ``first`` takes it."""
+
+    name: str
+    cards: int
+    first: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnitTable:
-    """One work unit."""
+    """One work unit: all its servers."""
 
     name: str
+    servers: int
+    first_server: int
+    """Number of its first server among all servers of the line."""
     zones_in: tuple[int, ...]
     """Empty: the unit launches parts. The first is the lead."""
-    zone_out: int
-    """-1: parts leave the line here."""
+    zones_out: tuple[int, ...]
+    assembles: bool
+    """True: one part of every zone; False: from the zone whose part has waited longest."""
+    eager: bool
+    batch: int
+    """Most parts at once."""
+    batch_minimum: int
+    shares: tuple[tuple[int, float], ...]
+    """(zone or LEAVE, upper end of its share): drawn for every part. Empty: by product."""
+    by_product: tuple[int, ...]
+    """Zone or LEAVE by product."""
+    rework: int
+    """Zone for parts that the inspection finds defective; LEAVE: they are scrapped."""
+    rework_limit: int
     main: bool
     """True on the way of the parts that orders count; False on a branch of components."""
     sources: tuple[int, ...]
@@ -56,6 +120,23 @@ class UnitTable:
     defect_probability: float
     coverage: float
     modes: tuple[ModeTable, ...]
+    upkeep: tuple[UpkeepTable, ...]
+    work_needs: bool
+    """True: an operator stays with the part while the unit works."""
+    setup_needs: bool
+    teams: tuple[int, ...]
+    """Operator teams with the skill, in the order in which they are asked."""
+    opens: tuple[int, ...]
+    """Card loops that begin here."""
+    closes: tuple[int, ...]
+    """Card loops whose card returns when the part leaves the unit."""
+    saturated: bool
+    """True: launches without end, whatever the jobs."""
+    interarrival: Law | None
+    arriving: tuple[float, ...]
+    """Upper end of the share of each product among arrivals."""
+    consumes: tuple[tuple[tuple[int, float], ...], ...]
+    """(item, quantity) by product. Empty tuples: nothing that can run short."""
     on_at_start: bool
     edges_s: tuple[float, ...]
     """Instants within the horizon at which the shift ends or begins, in turn."""
@@ -71,47 +152,109 @@ class LineModel:
     products: tuple[str, ...]
     units: tuple[UnitTable, ...]
     zones: tuple[ZoneTable, ...]
+    loops: tuple[LoopTable, ...]
+    teams: tuple[int, ...]
+    """People in each operator team."""
+    items: tuple[str, ...]
+    """What can run short."""
     downstream_first: tuple[int, ...]
-    """Units from the end of the line backwards, breadth first."""
+    """Units from the ends of the line backwards, breadth first."""
+    heads: tuple[int, ...]
+    """Units that launch or receive parts from outside."""
+    end: int
+    """The first unit at which parts leave; throughput counts its time on shift."""
+    servers: int
+    cyclic: bool
+    """True: a part can come to a unit again."""
     crews: int
 
 
-def line_model(plant: Plant, start: datetime, horizon_s: float) -> LineModel:
-    """Tables of this plant from an instant over a horizon."""
+def line_model(
+    plant: Plant, start: datetime, horizon_s: float, consumes: Supply | None = None
+) -> LineModel:
+    """Tables of this plant from an instant over a horizon.
+
+    Args:
+        plant: The line.
+        start: First instant of the run.
+        horizon_s: Its length. [s]
+        consumes: What a part consumes where; None: nothing runs short.
+    """
     names = list(plant.work_units)
+    zones = list(plant.storage_zones)
+    arrivals = [n for n in names if plant.work_units[n].release.policy == "arrivals"]
+    items = tuple(dict.fromkeys(i for used in (consumes or {}).values() for i in used))
+    main = plant.main_path()
     backwards = _downstream_first(plant)
-    main = _main_path(plant, backwards[0])
-    units = tuple(_unit_table(plant, name, name in main, start, horizon_s) for name in names)
+    first_server = [0, *itertools.accumulate(u.servers for u in plant.work_units.values())]
+    units = tuple(
+        _unit_table(
+            plant,
+            name,
+            start,
+            horizon_s,
+            first_server=first_server[i],
+            arrivals=len(zones) + arrivals.index(name) if name in arrivals else -1,
+            main=name in main,
+            consumes=_consumed(plant, name, consumes or {}, items),
+        )
+        for i, name in enumerate(names)
+    )
     return LineModel(
         products=tuple(plant.products),
         units=units,
-        zones=tuple(
-            ZoneTable(
-                name=name,
-                upstream=names.index(zone.upstream),
-                downstream=names.index(zone.downstream),
-                capacity=zone.capacity,
-                lead=plant.upstream(zone.downstream)[0] == name,
-            )
-            for name, zone in plant.storage_zones.items()
+        zones=(
+            *(_zone_table(plant, name, names) for name in zones),
+            *(_arrivals_table(plant, name, names.index(name)) for name in arrivals),
         ),
+        loops=tuple(
+            LoopTable(name=key, cards=loop.cards, first=names.index(loop.first))
+            for key, loop in plant.kanban.items()
+        ),
+        teams=tuple(team.count for team in plant.operators.values()),
+        items=items,
         downstream_first=tuple(names.index(name) for name in backwards),
+        heads=tuple(names.index(name) for name in plant.heads()),
+        end=names.index(plant.ends()[0]),
+        servers=first_server[-1],
+        cyclic=_cyclic(plant),
         crews=plant.maintenance.crews,
     )
 
 
 def _unit_table(
-    plant: Plant, name: str, main: bool, start: datetime, horizon_s: float
+    plant: Plant,
+    name: str,
+    start: datetime,
+    horizon_s: float,
+    *,
+    first_server: int,
+    arrivals: int,
+    main: bool,
+    consumes: tuple[tuple[tuple[int, float], ...], ...],
 ) -> UnitTable:
     unit = plant.work_units[name]
-    units, zones = list(plant.work_units), list(plant.storage_zones)
+    names, zones = list(plant.work_units), list(plant.storage_zones)
+    before = tuple(zones.index(z) for z in plant.upstream(name))
+    shares, by_product = _routes(plant, name, zones)
     on_at_start, edges_s = _shifts(plant, unit, start, horizon_s)
+    rework = unit.inspection.rework if unit.inspection else None
     return UnitTable(
         name=name,
-        zones_in=tuple(zones.index(z) for z in plant.upstream(name)),
-        zone_out=next((zones.index(z) for z in plant.downstream(name)), -1),
+        servers=unit.servers,
+        first_server=first_server,
+        zones_in=(arrivals,) if arrivals >= 0 else before,
+        zones_out=tuple(zones.index(z) for z in plant.downstream(name)),
+        assembles=unit.takes == "all" and len(before) > 1,
+        eager=unit.pull == "eager" and unit.takes == "all" and len(before) > 1,
+        batch=unit.batch.size if unit.batch else 1,
+        batch_minimum=(unit.batch.minimum or unit.batch.size) if unit.batch else 1,
+        shares=shares,
+        by_product=by_product,
+        rework=zones.index(rework) if rework else LEAVE,
+        rework_limit=unit.inspection.rework_limit if unit.inspection else 0,
         main=main,
-        sources=tuple(units.index(s) for s in _sources(plant, name)),
+        sources=tuple(names.index(s) for s in plant.launchers_of(name)),
         cycle=tuple(unit.cycle_law(product) for product in plant.products),
         setup_s=_setups(plant, unit),
         defect_probability=_defect_probability(unit),
@@ -125,6 +268,16 @@ def _unit_table(
             )
             for key, mode in unit.failure_modes.items()
         ),
+        upkeep=_upkeep(unit, start, horizon_s),
+        work_needs="work" in unit.operator,
+        setup_needs="setup" in unit.operator,
+        teams=tuple(i for i, team in enumerate(plant.operators.values()) if name in team.skills),
+        opens=tuple(i for i, loop in enumerate(plant.kanban.values()) if loop.first == name),
+        closes=tuple(i for i, loop in enumerate(plant.kanban.values()) if loop.last == name),
+        saturated=unit.release.policy == "saturated",
+        interarrival=unit.release.interarrival,
+        arriving=_arriving(plant, unit),
+        consumes=consumes,
         on_at_start=on_at_start,
         edges_s=edges_s,
         production_w=unit.power.production_w,
@@ -133,26 +286,113 @@ def _unit_table(
     )
 
 
+def _zone_table(plant: Plant, name: str, names: list[str]) -> ZoneTable:
+    zone = plant.storage_zones[name]
+    return ZoneTable(
+        name=name,
+        upstream=names.index(zone.upstream),
+        downstream=names.index(zone.downstream),
+        capacity=zone.capacity,
+        transport_s=zone.transport_s,
+        lead=plant.upstream(zone.downstream)[0] == name,
+        closes=tuple(i for i, loop in enumerate(plant.kanban.values()) if loop.last == name),
+    )
+
+
+def _arrivals_table(plant: Plant, name: str, index: int) -> ZoneTable:
+    places = plant.work_units[name].release.places
+    return ZoneTable(
+        name=f"arrivals before {name}",
+        upstream=-1,
+        downstream=index,
+        capacity=UNLIMITED if places is None else places,
+        transport_s=0.0,
+        lead=True,
+        closes=(),
+    )
+
+
+def _routes(
+    plant: Plant, name: str, zones: list[str]
+) -> tuple[tuple[tuple[int, float], ...], tuple[int, ...]]:
+    """Where finished parts go: (zone, upper end of its share), and zone by product."""
+    unit = plant.work_units[name]
+    rework = unit.inspection.rework if unit.inspection else None
+    if not unit.routes:
+        only = next((zones.index(z) for z in plant.downstream(name) if z != rework), LEAVE)
+        return (), (only,) * len(plant.products)
+    to = [LEAVE if r.zone == "leave" else zones.index(r.zone) for r in unit.routes]
+    if unit.routes[0].share is not None:
+        ends = [*itertools.accumulate(r.share or 0.0 for r in unit.routes)]
+        return tuple(zip(to, [*ends[:-1], 1.0], strict=True)), ()
+    named = {p: zone for zone, r in zip(to, unit.routes, strict=True) for p in r.products}
+    others = next((z for z, r in zip(to, unit.routes, strict=True) if not r.products), LEAVE)
+    return (), tuple(named.get(p, others) for p in plant.products)
+
+
+def _arriving(plant: Plant, unit: WorkUnit) -> tuple[float, ...]:
+    shares = unit.release.products or dict.fromkeys(plant.products, 1.0)
+    whole = sum(shares.values())
+    ends = [*itertools.accumulate(shares.get(p, 0.0) / whole for p in plant.products)]
+    last = max((i for i, p in enumerate(plant.products) if shares.get(p, 0.0) > 0), default=0)
+    return tuple(1.0 if i >= last else end for i, end in enumerate(ends))
+
+
+def _consumed(
+    plant: Plant, name: str, consumes: Supply, items: tuple[str, ...]
+) -> tuple[tuple[tuple[int, float], ...], ...]:
+    return tuple(
+        tuple((items.index(item), n) for item, n in consumes.get((name, p), {}).items())
+        for p in plant.products
+    )
+
+
+def _upkeep(unit: WorkUnit, start: datetime, horizon_s: float) -> tuple[UpkeepTable, ...]:
+    modes = list(unit.failure_modes)
+    rows = []
+    for name, upkeep in unit.upkeep.items():
+        due: list[float] = []
+        if upkeep.every_h is not None:
+            period_s = upkeep.every_h * 3600.0
+            first = period_s
+            if upkeep.first_at is not None:
+                first = (upkeep.first_at - start).total_seconds()
+                first += period_s * max(0.0, -(first // period_s))
+            steps = int(max(0.0, (horizon_s - first) // period_s + 1))
+            due = [first + k * period_s for k in range(steps)]
+        rows.append(
+            UpkeepTable(
+                name=name,
+                every_parts=upkeep.every_parts or 0,
+                due_s=tuple(t for t in due if 0.0 <= t <= horizon_s),
+                duration=upkeep.duration,
+                renews=tuple(modes.index(m) for m in upkeep.renews),
+            )
+        )
+    return tuple(rows)
+
+
 def _downstream_first(plant: Plant) -> list[str]:
-    found = [name for name in plant.work_units if not plant.downstream(name)]
+    found = plant.ends()
     for name in found:  # grows on the way: a breadth-first walk up the line
-        found += [plant.storage_zones[zone].upstream for zone in plant.upstream(name)]
+        for zone in plant.upstream(name):
+            before = plant.storage_zones[zone].upstream
+            if before not in found:
+                found.append(before)
     return found
 
 
-def _main_path(plant: Plant, end: str) -> set[str]:
-    path = {end}
-    while zones := plant.upstream(end):
-        end = plant.storage_zones[zones[0]].upstream
-        path.add(end)
-    return path
-
-
-def _sources(plant: Plant, name: str) -> list[str]:
-    zones = plant.upstream(name)
-    if not zones:
-        return [name]
-    return [s for zone in zones for s in _sources(plant, plant.storage_zones[zone].upstream)]
+def _cyclic(plant: Plant) -> bool:
+    """True if a part can come to a unit again: no order of the units has all zones forward."""
+    left = {name: set(plant.upstream(name)) for name in plant.work_units}
+    done = [name for name, zones in left.items() if not zones]
+    for name in done:  # grows on the way: units whose inputs are all behind
+        for zone in plant.downstream(name):
+            after = plant.storage_zones[zone].downstream
+            left[after].discard(zone)
+            if not left[after]:
+                done.append(after)
+    return len(done) < len(left)
 
 
 def _setups(plant: Plant, unit: WorkUnit) -> tuple[tuple[float, ...], ...]:

@@ -117,10 +117,22 @@ class LiveState:
 
     at: datetime
     units: Mapping[str, UnitStart] = field(default_factory=dict)
+    """By work unit; the first of its servers."""
+    more_servers: Mapping[str, tuple[UnitStart, ...]] = field(default_factory=dict)
+    """The other servers of units that have several."""
     zones: Mapping[str, tuple[PartStart, ...]] = field(default_factory=dict)
     """Parts by storage zone, the first to leave first."""
     started: Mapping[str, int] = field(default_factory=dict)
     """Parts of each order that have been launched so far."""
+
+    def names(self) -> list[str]:
+        """Work units of which something is known."""
+        return list(dict.fromkeys((*self.units, *self.more_servers)))
+
+    def servers_of(self, unit: str) -> tuple[UnitStart, ...]:
+        """Its servers; one of which nothing is known is empty and as new."""
+        first = self.units.get(unit, UnitStart())
+        return (first, *self.more_servers.get(unit, ()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +157,12 @@ KPIS: Mapping[str, KpiMeaning] = {
     "escaped_defects": KpiMeaning(
         unit="count", better="lower", meaning="good parts with a defect that no inspection found"
     ),
+    "reworked_parts": KpiMeaning(
+        unit="count", better="lower", meaning="times that an inspection sent a part to rework"
+    ),
+    "lost_parts": KpiMeaning(
+        unit="count", better="lower", meaning="arrivals that found no place to wait"
+    ),
     "yield_ratio": KpiMeaning(
         unit="1", better="higher", meaning="good parts over good and scrapped parts"
     ),
@@ -153,6 +171,11 @@ KPIS: Mapping[str, KpiMeaning] = {
     ),
     "flow_time_s": KpiMeaning(
         unit="s", better="lower", meaning="launch to leaving, mean over good parts launched here"
+    ),
+    "oee_ratio": KpiMeaning(
+        unit="1",
+        better="higher",
+        meaning="production over time on shift, of the busiest unit, times the yield (ISO 22400)",
     ),
     "energy_kwh": KpiMeaning(
         unit="kWh", better="neither", meaning="electrical energy of all work units"
@@ -171,7 +194,7 @@ KPIS: Mapping[str, KpiMeaning] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class EventTrace:
-    """What happened in one run, one row per event, in the order in which it happened."""
+    """What happened in one run, one row per event, by replication, time and unit, then as it happened."""
 
     replication: Ints
     time_s: Floats
@@ -204,6 +227,9 @@ class RunResult:
     """
 
     engine: str
+    """Which engine ran: reference, events or recursion. They give the same."""
+    reason: str
+    """Why that one."""
     seed: int
     replications: int
     first_replication: int
@@ -258,6 +284,7 @@ class RunResult:
             }
         return {
             "engine": self.engine,
+            "engine_reason": self.reason,
             "seed": self.seed,
             "replications": self.replications,
             "start": self.start.isoformat(),

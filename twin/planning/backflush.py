@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from twin.engine.types import LiveState
-from twin.planning.explosion import explode
-from twin.plant import Plant, WorkUnitState
+from twin.plant import Plant, WorkUnitState, flow
+from twin.plant.explosion import explode
 
 __all__ = ["stock_after"]
 
@@ -45,18 +45,30 @@ def stock_after(plant: Plant, state: LiveState) -> Plant:
 def _not_yet_at(plant: Plant, unit: str, state: LiveState) -> Iterator[str]:
     """Products of the parts of the plant's orders whose work at a unit has still to begin.
 
-    An assembly is followed along its lead zone, whose parts carry the order.
+    An assembly is followed along its lead zone, whose parts carry the order; a merge along all.
     """
-    here = state.units.get(unit)
-    if here is not None and here.state is WorkUnitState.SETUP and here.holds_part:
-        yield from _ordered(plant, here.order_id, here.product)
-    while zones := plant.upstream(unit):
-        for part in state.zones.get(zones[0], ()):
-            yield from _ordered(plant, part.order_id, part.product)
-        unit = plant.storage_zones[zones[0]].upstream
-        before = state.units.get(unit)
-        if before is not None and before.holds_part:
-            yield from _ordered(plant, before.order_id, before.product)
+    for here in state.servers_of(unit):
+        if here.state is WorkUnitState.SETUP and here.holds_part:
+            yield from _ordered(plant, here.order_id, here.product)
+    way = flow.reached(
+        [unit], lambda name: [plant.storage_zones[z].upstream for z in _ahead(plant, name)]
+    )
+    for name in way:
+        for zone in _ahead(plant, name):
+            for part in state.zones.get(zone, ()):
+                yield from _ordered(plant, part.order_id, part.product)
+    for name in way[1:]:
+        for before in state.servers_of(name):
+            if before.holds_part:
+                yield from _ordered(plant, before.order_id, before.product)
+
+
+def _ahead(plant: Plant, unit: str) -> list[str]:
+    """Zones whose parts have still to come here; those of rework have been here before."""
+    zones = plant.upstream(unit)
+    if flow.assembles(plant, unit):
+        zones = zones[:1]
+    return [z for z in zones if z in plant.onward(plant.storage_zones[z].upstream)]
 
 
 def _ordered(plant: Plant, order: str | None, product: str | None) -> Iterator[str]:

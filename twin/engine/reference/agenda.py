@@ -1,0 +1,79 @@
+"""SimPy's clock and heap, with what happens at one instant ordered by kind and place, not by who asked first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import simpy
+from simpy.events import EventPriority
+
+__all__ = [
+    "ARRIVAL",
+    "END",
+    "FAILURE_DUE",
+    "MAINTENANCE_DUE",
+    "RECEIPT",
+    "RELEASE",
+    "REPAIR_END",
+    "SHIFT",
+    "TRANSPORT_END",
+    "WORK_END",
+    "Agenda",
+    "Due",
+]
+
+(
+    WORK_END,
+    REPAIR_END,
+    FAILURE_DUE,
+    MAINTENANCE_DUE,
+    SHIFT,
+    TRANSPORT_END,
+    RELEASE,
+    ARRIVAL,
+    RECEIPT,
+    WARM_UP,
+    END,
+) = range(11)
+"""Kinds of timed events; of two at one instant, the lower kind comes first."""
+
+
+class Due(simpy.Event):
+    """Something that happens at a known time. To call it off, forget it."""
+
+    def __init__(self, env: simpy.Environment, about: Any, action: Callable[[Due], None]) -> None:
+        # As simpy.Timeout, but without being scheduled at once at normal priority.
+        self.env = env
+        self.callbacks = [action]
+        self._value = None
+        self._ok = True
+        self.about = about
+
+
+class Agenda:
+    """What happens when. Delays in seconds from now."""
+
+    def __init__(self) -> None:
+        self.env = simpy.Environment()
+        self.step = self.env.step
+        self.next_at = self.env.peek
+
+    @property
+    def now(self) -> float:
+        return float(self.env.now)
+
+    def put(
+        self,
+        kind: int,
+        place: int,
+        delay: float,
+        about: Any,
+        action: Callable[[Due], None],
+        detail: int = 0,
+    ) -> Due:
+        """At equal times: by kind, then by place (server, zone or unit), then by detail."""
+        due = Due(self.env, about, action)
+        priority = EventPriority((kind << 40) + (place << 20) + detail)
+        self.env.schedule(due, priority, delay)
+        return due
