@@ -106,12 +106,13 @@ for _shared in (
     register_jitable(error_model="numpy", forceinline=True)(_shared)
 
 _exact = njit(error_model="numpy", fastmath=False, cache=True, nogil=True)
+_inlined = njit(error_model="numpy", fastmath=False, cache=True, nogil=True, forceinline=True)
 
 CHUNK = 1024
 """Variates made at a time: they stay in the nearest cache from step to step."""
 
 
-@_exact
+@_inlined
 def uniform_at(start: Any, gamma: Any, index: Any) -> Any:
     """Uniform number ``index`` of the stream of a key, in [0, 1)."""
     return streams.unit(np.uint64(start) + np.uint64(index) * np.uint64(gamma))
@@ -125,7 +126,7 @@ def normal_at(u: Any) -> Any:
     return arithmetic.tail(u)
 
 
-@_exact
+@_inlined
 def quantile_at(code: Any, first: Any, params: Any, u: Any) -> Any:
     """Variate of a law of a ``LawTable`` at one uniform. [s]"""
     # No slice of params: a view is counted by atomic instructions, dearer than most laws.
