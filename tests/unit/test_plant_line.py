@@ -14,6 +14,7 @@ import pytest
 from pydantic import ValidationError
 
 from tests.plant_lab import WORK, faults, line, units
+from twin.engine import simulate
 from twin.errors import FileFaults
 from twin.plant import Batch, Plant, Release, Upkeep, load_plant
 
@@ -304,6 +305,8 @@ def test_every_feature_that_the_guide_shows_can_run() -> None:
     assert plant.main_path() == set(plant.work_units) - {"lids"}
     assert plant.launchers_of("wash") == ["lids", "saw"]
     assert Plant.model_validate_json(plant.model_dump_json()) == plant
+    shift = simulate(plant, start=datetime(2026, 3, 2, tzinfo=UTC), horizon_s=8 * 3600.0)
+    assert shift.kpis["good_parts"][0] > 100
     new = ("servers", "takes", "pull", "batch", "routes", "operator", "upkeep", "release")
     unset = {
         key for key in new if all(key not in u.model_fields_set for u in plant.work_units.values())
