@@ -8,35 +8,9 @@ from typing import Any
 import simpy
 from simpy.events import EventPriority
 
-__all__ = [
-    "ARRIVAL",
-    "END",
-    "FAILURE_DUE",
-    "MAINTENANCE_DUE",
-    "RECEIPT",
-    "RELEASE",
-    "REPAIR_END",
-    "SHIFT",
-    "TRANSPORT_END",
-    "WORK_END",
-    "Agenda",
-    "Due",
-]
+from twin.engine.kinds import rank
 
-(
-    WORK_END,
-    REPAIR_END,
-    FAILURE_DUE,
-    MAINTENANCE_DUE,
-    SHIFT,
-    TRANSPORT_END,
-    RELEASE,
-    ARRIVAL,
-    RECEIPT,
-    WARM_UP,
-    END,
-) = range(11)
-"""Kinds of timed events; of two at one instant, the lower kind comes first."""
+__all__ = ["Agenda", "Due"]
 
 
 class Due(simpy.Event):
@@ -74,6 +48,5 @@ class Agenda:
     ) -> Due:
         """At equal times: by kind, then by place (server, zone or unit), then by detail."""
         due = Due(self.env, about, action)
-        priority = EventPriority((kind << 40) + (place << 20) + detail)
-        self.env.schedule(due, priority, delay)
+        self.env.schedule(due, EventPriority(rank(kind, place, detail)), delay)
         return due

@@ -16,8 +16,9 @@ from twin.engine.counts import (
     SCRAPPED,
     TIMED,
 )
+from twin.engine.kinds import ARRIVAL, RECEIPT, RELEASE, TRANSPORT_END
 from twin.engine.model import LEAVE
-from twin.engine.reference.agenda import ARRIVAL, RECEIPT, RELEASE, TRANSPORT_END, Due
+from twin.engine.reference.agenda import Due
 from twin.engine.reference.entities import Launcher, Part, Server, Unit, Zone
 from twin.engine.reference.work import begin_work, ready, run, stretch_ended
 from twin.engine.starts import EMPTY, HELD, SETTING_UP

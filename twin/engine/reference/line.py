@@ -8,7 +8,8 @@ import numpy as np
 
 from twin.engine.counts import KINDS, PART_TICKS, TICKS_PER_S, Counts, EventColumns
 from twin.engine.inputs import RunInput
-from twin.engine.reference.agenda import END, WARM_UP, Agenda, Due
+from twin.engine.kinds import END, WARM_UP
+from twin.engine.reference.agenda import Agenda, Due
 from twin.engine.reference.entities import (
     BLOCKED,
     DELAY,

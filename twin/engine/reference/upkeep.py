@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from twin.engine.reference.agenda import FAILURE_DUE, MAINTENANCE_DUE, REPAIR_END, SHIFT, Due
+from twin.engine.kinds import FAILURE_DUE, MAINTENANCE_DUE, REPAIR_END, SHIFT
+from twin.engine.reference.agenda import Due
 from twin.engine.reference.entities import Mode, Server, Work
 from twin.engine.reference.work import go_on_working, pause
 from twin.engine.starts import EMPTY, HELD, first_lives

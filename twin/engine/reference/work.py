@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twin.engine.reference.agenda import WORK_END, Due
+from twin.engine.kinds import WORK_END
+from twin.engine.reference.agenda import Due
 from twin.engine.reference.entities import VISIT, Server
 from twin.engine.starts import SETTING_UP, WORKING
 
