@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.engine_lab import practice
+from tests.engine_lab import plant, practice, unit
 from twin.errors import DataError, FileFaults
 from twin.plant import Plant
 from twin.scenarios import Change, apply_changes, parse_change
@@ -110,6 +110,56 @@ def test_every_fault_is_reported_at_once_and_the_plant_is_left_alone(line: Plant
     ):
         assert part in text
     assert len(refused.value.faults) == 6
+
+
+def test_a_path_goes_into_lists_by_place() -> None:
+    line = two_ways()
+    changed = apply_changes(
+        line, ["station.head.routes.0.share=*0.5", "station.head.routes.1.share=+0.25"]
+    )
+    assert [route.share for route in changed.work_units["head"].routes] == [0.25, 0.75]
+    assert line.work_units["head"].routes[0].share == 0.5
+    with pytest.raises(FileFaults, match="routes has no 2; use a place from 0 to 1"):
+        apply_changes(line, ["station.head.routes.2.share=1"])
+    with pytest.raises(FileFaults, match="go on to a place from 0 to 1"):
+        apply_changes(line, ["station.head.routes=1"])
+
+
+def test_cards_people_and_servers_are_changed_by_short_paths_and_stay_whole() -> None:
+    changed = apply_changes(
+        two_ways(), ["loop.all.cards=+2", "team.staff.count=*2", "station.left.servers=3"]
+    )
+    for number, expected in (
+        (changed.kanban["all"].cards, 6),
+        (changed.operators["staff"].count, 2),
+        (changed.work_units["left"].servers, 3),
+    ):
+        assert (type(number), number) == (int, expected)
+    assert changed == apply_changes(
+        two_ways(), ["kanban.all.cards=6", "operators.staff.count=2", "unit.left.servers=+2"]
+    )
+
+
+def test_half_a_card_is_refused() -> None:
+    with pytest.raises(FileFaults, match=r"6\.5"):
+        apply_changes(two_ways(), ["loop.all.cards=+2.5"])
+
+
+def test_what_the_plant_file_leaves_out_must_be_written_there_first() -> None:
+    with pytest.raises(FileFaults, match="batch has no size; add it to the plant file first"):
+        apply_changes(two_ways(), ["station.left.batch.size=4"])
+
+
+def two_ways() -> Plant:
+    """A head that sends half of its parts left and half right, under four cards."""
+    halves = ({"zone": "to_left", "share": 0.5}, {"zone": "to_right", "share": 0.5})
+    units = {"head": unit(1.0, routes=halves), "left": unit(1.0), "right": unit(1.0)}
+    zones = {"to_left": ("head", "left", 2), "to_right": ("head", "right", 2)}
+    document = plant(units, zones).model_dump() | {
+        "kanban": {"all": {"cards": 4, "first": "head", "last": "to_left"}},
+        "operators": {"staff": {"count": 1, "skills": ("left",)}},
+    }
+    return Plant.model_validate(document)
 
 
 def test_a_name_that_the_plant_does_not_have_is_refused(line: Plant) -> None:

@@ -14,7 +14,7 @@ from tests.engine_lab import START, exponential, plant, practice, serial, unit
 from twin.engine import open_jobs, simulate
 from twin.errors import DataError, FileFaults
 from twin.plant import Plant
-from twin.scenarios import Comparison, apply_changes, compare
+from twin.scenarios import Comparison, Scenario, apply_changes, compare
 
 MONDAY = datetime.fromisoformat("2026-03-16T06:00:00+01:00")
 
@@ -26,6 +26,16 @@ def line() -> Plant:
 def run(changes: list[str], **more: Any) -> Comparison:
     arguments: dict[str, Any] = {"start": START, "horizon_s": 3600, "replications": 6, "seed": 1}
     return compare(line(), changes, **(arguments | more))
+
+
+def test_a_comparison_has_the_name_of_its_scenario_or_else_of_its_changes() -> None:
+    wide = Scenario.of("wide", "buffer.z0.capacity=5")
+    named = compare(line(), wide, start=START, horizon_s=600, replications=2)
+    assert (named.name, named.changes) == ("wide", wide.changes)
+    assert named.as_dict()["name"] == "wide"
+    listed = run(["buffer.z0.capacity=5", "buffer.z1.capacity=5"], replications=2)
+    assert listed.name == "buffer.z0.capacity=5, buffer.z1.capacity=5"
+    assert run([], replications=2).name == "as it is"
 
 
 def numbers(comparison: Comparison) -> str:
@@ -92,14 +102,14 @@ def test_the_split_into_blocks_and_the_executor_change_nothing() -> None:
 
 def test_progress_rises_from_zero_to_one() -> None:
     told: list[float] = []
-    run([], replications=3, progress=told.append)
+    run([], replications=3, block=1, progress=told.append)
     assert told == pytest.approx(list(np.linspace(0, 1, 7)))
 
 
 def test_a_cancelled_comparison_stops_between_pieces() -> None:
     told: list[float] = []
     with pytest.raises(CancelledError):
-        run([], progress=told.append, cancelled=lambda: len(told) > 2)
+        run([], block=1, progress=told.append, cancelled=lambda: len(told) > 2)
     assert len(told) == 3
     with ThreadPoolExecutor(1) as threads, pytest.raises(CancelledError):
         run([], executor=threads, cancelled=lambda: True)
@@ -108,8 +118,14 @@ def test_a_cancelled_comparison_stops_between_pieces() -> None:
 def test_bad_changes_and_bad_numbers_are_refused_before_anything_runs() -> None:
     with pytest.raises(FileFaults):
         run(["buffer.nope.capacity=3"])
-    with pytest.raises(DataError):
-        run([], replications=0)
+    narrow = Scenario.of("narrow", "buffer.nope.capacity=3")
+    with pytest.raises(FileFaults, match=r"scenario narrow \[.*\]: storage_zones has no nope"):
+        compare(line(), narrow, start=START, horizon_s=600)
+    for wrong in ({"replications": 0}, {"block": 0}, {"level": 1.0}):
+        with pytest.raises(DataError):
+            run([], **wrong)
+    with pytest.raises(TypeError, match=r"'until'.*horizon_s"):
+        compare(line(), [], start=START, until=3)  # type: ignore[call-arg]
 
 
 def test_the_document_has_the_shape_that_the_api_sends() -> None:

@@ -14,7 +14,14 @@ from twin.plant.checks import cross_faults
 
 __all__ = ["Change", "apply_changes", "parse_change"]
 
-SHORT = {"station": "work_units", "unit": "work_units", "buffer": "storage_zones"}
+SHORT = {
+    "station": "work_units",
+    "unit": "work_units",
+    "buffer": "storage_zones",
+    "zone": "storage_zones",
+    "team": "operators",
+    "loop": "kanban",
+}
 """First word of a short path -> section of the plant file."""
 
 _HOW = 'write "path=value", "path=+3", "path=-3" or "path=*1.1"'
@@ -25,7 +32,8 @@ class Change:
     """One change: set a value of the plant file, add to it, or multiply it."""
 
     path: str
-    """Keys from the plant file's root, joined by dots; or a short form, see ``SHORT``."""
+    """Keys from the plant file's root, joined by dots, and in a list the place, from 0
+    (``work_units.aoi.routes.0.share``); or a short form, see ``SHORT``."""
     op: Literal["set", "add", "multiply"]
     value: float | str
 
@@ -86,6 +94,8 @@ def apply_changes(plant: Plant, changes: Sequence[Change | str]) -> Plant:
     A parameter that moves the power of its unit (``power.parameter``) moves the idle and
     production power with it, by ``slope_w`` per unit.
 
+    A number of which the plant file has whole ones only stays whole, or is refused.
+
     Args:
         plant: The plant as it is.
         changes: In this order; texts are parsed.
@@ -116,14 +126,35 @@ def apply_changes(plant: Plant, changes: Sequence[Change | str]) -> Plant:
 def _apply(document: dict[str, Any], change: Change) -> Fault | None:
     keys = _full_path(document, change.path.split("."))
     here: Any = document
-    for i, key in enumerate(keys):
-        if not isinstance(here, dict) or key not in here:
-            known = ", ".join(map(str, here)) if isinstance(here, dict) else "(nothing below)"
+    for i, name in enumerate(keys):
+        key = _key(here, name)
+        if key is None:
             place = ".".join(keys[:i]) or "the plant"
-            return Fault("changes", str(change), f"{place} has no {key}", f"use one of {known}")
-        if i < len(keys) - 1:
-            here = here[key]
-    return _change(here, keys[-1], change)
+            return Fault("changes", str(change), f"{place} has no {name}", _known(here))
+        if i == len(keys) - 1:
+            return _change(here, key, change)
+        if isinstance(here[key], tuple):
+            here[key] = list(here[key])
+        here = here[key]
+    return None
+
+
+def _key(here: Any, name: str) -> str | int | None:
+    if isinstance(here, dict):
+        return name if name in here else None
+    if isinstance(here, list) and name.isdecimal() and int(name) < len(here):
+        return int(name)
+    return None
+
+
+def _known(here: Any) -> str:
+    if isinstance(here, dict):
+        return "use one of " + (", ".join(map(str, here)) or "(none is declared)")
+    if isinstance(here, list):
+        return f"use a place from 0 to {len(here) - 1}" if here else "the list is empty"
+    if here is None:
+        return "add it to the plant file first"
+    return "there is nothing below it"
 
 
 def _full_path(document: dict[str, Any], keys: list[str]) -> list[str]:
@@ -135,12 +166,12 @@ def _full_path(document: dict[str, Any], keys: list[str]) -> list[str]:
     return keys
 
 
-def _change(holder: dict[str, Any], key: str, change: Change) -> Fault | None:
+def _change(holder: Any, key: str | int, change: Change) -> Fault | None:
     old, by = holder[key], change.value
     if change.op == "set":
         if isinstance(old, dict | list | tuple):
             return Fault("changes", str(change), "is not one value", _go_on(old))
-        holder[key] = by
+        holder[key] = _like(old, by)
     elif change.op == "multiply" and isinstance(old, dict) and _laws(old):
         for law in _laws(old):
             _scale(law, float(by))
@@ -149,16 +180,27 @@ def _change(holder: dict[str, Any], key: str, change: Change) -> Fault | None:
     elif isinstance(old, bool) or not isinstance(old, int | float):
         return Fault("changes", str(change), f"found {old!r} there, no number", "set it instead")
     else:
-        holder[key] = old + float(by) if change.op == "add" else old * float(by)
+        new = old + float(by) if change.op == "add" else old * float(by)
+        holder[key] = _like(old, new)
     return None
+
+
+def _like(old: Any, new: float | str) -> float | int | str:
+    """A whole number where one stood before, if it is whole; a text where a text stood."""
+    if isinstance(new, str):
+        return new
+    if isinstance(old, str):
+        return str(new).removesuffix(".0")
+    whole = isinstance(old, int) and not isinstance(old, bool) and new.is_integer()
+    return int(new) if whole else new
 
 
 def _go_on(node: dict[str, Any] | list[Any] | tuple[Any, ...]) -> str:
     if isinstance(node, dict) and _laws(node):
         return "multiply it, or go on to one of " + ", ".join(node)
     if isinstance(node, dict):
-        return "go on to one of " + ", ".join(node)
-    return "change it in the plant file"
+        return "go on to one of " + (", ".join(node) or "(none is declared)")
+    return f"go on to a place from 0 to {len(node) - 1}" if node else "the list is empty"
 
 
 def _laws(node: dict[str, Any]) -> list[dict[str, Any]]:

@@ -57,6 +57,7 @@ class WhatIfKpi(Strict):
 
 
 class WhatIfResult(Strict):
+    name: str = Field(description="Of the scenario; without one, its changes")
     changes: list[str]
     engine: str
     seed: int
