@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -63,7 +64,7 @@ def second_moment(law: Mapping[str, Any]) -> float:
         return float((a * a + b * b + c * c + a * b + a * c + b * c) / 6.0)
     if kind == "empirical":
         q = law["quantiles_s"]
-        steps = list(zip(q, q[1:], strict=False))
+        steps = list(itertools.pairwise(q))
         return float(sum(a * a + a * b + b * b for a, b in steps) / 3.0 / len(steps))
     if kind == "constant":
         return float(law["value_s"] ** 2)
@@ -102,13 +103,28 @@ def closed_throughput(services: Sequence[float], cards: int) -> float:
     Source:
         Reiser & Lavenberg, Journal of the ACM 27 (1980) 313-322.
     """
+    return _closed(services, cards)[0]
+
+
+def closed_time(services: Sequence[float], cards: int) -> float:
+    """Mean time from the start of work at the first server to the end at the last one.
+
+    A card that waits before the first server has no part yet.
+    """
+    rate, queue = _closed(services, cards)
+    waiting = queue[0] - rate / services[0]
+    return (cards - waiting) / rate
+
+
+def _closed(services: Sequence[float], cards: int) -> tuple[float, list[float]]:
+    """Throughput, and mean cards at each server."""
     queue = [0.0] * len(services)
     rate = 0.0
     for n in range(1, cards + 1):
         times = [(1.0 + q) / s for q, s in zip(queue, services, strict=True)]
         rate = n / sum(times)
         queue = [rate * t for t in times]
-    return rate
+    return rate, queue
 
 
 def normalising_throughput(services: Sequence[float], cards: int) -> float:
@@ -128,9 +144,7 @@ def machines_up(machines: int, crews: int, fails: float, mends: float) -> float:
     """
     weights = [1.0]
     for down in range(1, machines + 1):
-        weights.append(
-            weights[-1] * (machines - down + 1) * fails / (min(down, crews) * mends)
-        )
+        weights.append(weights[-1] * (machines - down + 1) * fails / (min(down, crews) * mends))
     return sum((machines - n) * w for n, w in enumerate(weights)) / sum(weights)
 
 
