@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["BLOCK", "Execution", "RunArguments", "run_arguments", "simulated"]
 
 BLOCK = 8
-"""Replications per piece of work where nothing else is said."""
+"""Replications per piece of work at most, where nothing else is said; and in a file of the cache."""
 
 
 class RunArguments(TypedDict, total=False):
@@ -41,8 +41,8 @@ class RunArguments(TypedDict, total=False):
 class Execution:
     """How runs are carried out. Nothing of it changes a result."""
 
-    block: int = BLOCK
-    """Replications per piece of work."""
+    block: int | None = None
+    """Replications per piece of work. None: few enough that progress is seen, at most ``BLOCK``."""
     executor: Executor | None = None
     """Where pieces run; None: here."""
     progress: Callable[[float], None] | None = None
@@ -53,7 +53,7 @@ class Execution:
     """Where results are kept, in pieces of ``BLOCK`` replications."""
 
     def __post_init__(self) -> None:
-        if self.block < 1:
+        if self.block is not None and self.block < 1:
             raise DataError("replications and block must be at least 1")
 
 

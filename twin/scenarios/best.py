@@ -13,7 +13,7 @@ import numpy as np
 from twin.engine import KPIS, RunResult, t_interval
 from twin.errors import DataError, Fault, FileFaults, NotFoundError
 from twin.plant import Plant
-from twin.scenarios.arguments import BLOCK, Execution, RunArguments, run_arguments
+from twin.scenarios.arguments import Execution, RunArguments, run_arguments
 from twin.scenarios.blocks import run_plants
 from twin.scenarios.pairs import Floats
 from twin.scenarios.scenario import Scenario, scenario_of
@@ -37,7 +37,7 @@ def select_best(
     step: int = 8,
     max_replications: int = 1000,
     better: Direction | None = None,
-    block: int = BLOCK,
+    block: int | None = None,
     executor: Executor | None = None,
     progress: Callable[[float], None] | None = None,
     cancelled: Callable[[], bool] | None = None,

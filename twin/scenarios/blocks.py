@@ -20,6 +20,8 @@ __all__ = ["run_plants"]
 
 IN_FLIGHT = 256
 """Pieces that an executor holds at a time: enough for a cluster, and ten thousand plants need not fit in memory."""
+SEEN = 16
+"""Pieces that an experiment has at least, if it has as many runs: steps of progress, and work for every processor."""
 ASK_S = 0.25
 """While a piece is awaited, how often ``cancelled`` is asked. [s]"""
 
@@ -75,7 +77,7 @@ def run_plants(
     """
     if len(replications) < 1:
         raise DataError("replications and block must be at least 1")
-    cuts = _cuts(replications, execution.block if execution.cache is None else BLOCK)
+    cuts = _cuts(replications, _block(execution, len(plants) * len(replications)))
     kept: dict[int, _Kept] = {}
     parts: dict[int, list[RunResult]] = {}
     total = len(plants) * len(cuts)
@@ -89,6 +91,14 @@ def run_plants(
                 kept[piece.which] = keep(joined(parts.pop(piece.which)))
             _tell(execution, done, total)
     return [kept[i] for i in range(len(plants))]
+
+
+def _block(execution: Execution, runs: int) -> int:
+    if execution.cache is not None:
+        return BLOCK
+    if execution.block is not None:
+        return execution.block
+    return min(BLOCK, max(1, runs // SEEN))
 
 
 def _cuts(replications: range, block: int) -> list[range]:

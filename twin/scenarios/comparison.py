@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from twin.engine import RunResult
 from twin.plant import Plant
-from twin.scenarios.arguments import BLOCK, Execution, RunArguments, run_arguments
+from twin.scenarios.arguments import Execution, RunArguments, run_arguments
 from twin.scenarios.blocks import run_plants
 from twin.scenarios.changes import Change
 from twin.scenarios.pairs import KpiComparison, check_level, paired
@@ -53,7 +53,7 @@ def compare(
     *,
     replications: int = 16,
     level: float = 0.90,
-    block: int = BLOCK,
+    block: int | None = None,
     executor: Executor | None = None,
     progress: Callable[[float], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
@@ -67,7 +67,7 @@ def compare(
         changes: What is different in the scenario.
         replications: Of each of the two.
         level: Confidence of the intervals.
-        block: Replications per piece of work; it changes no result.
+        block: Replications per piece of work, None: up to 8; it changes no result.
         executor: Where pieces run; None: here. It changes no result.
         progress: Told the share that is done, from 0 to 1, in this thread.
         cancelled: Asked between pieces; True gives up.

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from twin.engine import KPIS, RunResult, t_interval
 from twin.errors import DataError, Fault, FileFaults, NotFoundError
 from twin.plant import Plant
-from twin.scenarios.arguments import BLOCK, Execution, RunArguments, run_arguments
+from twin.scenarios.arguments import Execution, RunArguments, run_arguments
 from twin.scenarios.blocks import run_plants
 from twin.scenarios.changes import Change, apply_changes, parse_change
 from twin.scenarios.pairs import Floats, KpiComparison, check_level, paired, plain
@@ -124,7 +124,7 @@ def sweep(
     replications: int = 16,
     level: float = 0.90,
     kpis: Sequence[str] | None = None,
-    block: int = BLOCK,
+    block: int | None = None,
     executor: Executor | None = None,
     progress: Callable[[float], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
