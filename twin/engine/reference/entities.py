@@ -29,6 +29,7 @@ __all__ = [
     "Launcher",
     "Mode",
     "Part",
+    "Queue",
     "Server",
     "Unit",
     "Upkeep",
@@ -284,37 +285,28 @@ class Unit:
         self.servers = [Server(self, s, given, replication) for s in range(table.servers)]
 
 
-class Launcher:
-    """What a unit at the head of the line starts next."""
+class Queue:
+    """What is to be launched, in its order: jobs, or lots without end."""
 
-    __slots__ = ("_jobs", "_left", "_lots", "_position", "again", "launched")
+    __slots__ = ("_jobs", "_left", "_lots", "_position")
 
-    def __init__(self, given: RunInput, table: UnitTable) -> None:
-        self._jobs: tuple[JobRow, ...] | None = None if table.saturated else given.jobs
+    def __init__(self, given: RunInput, jobs: tuple[JobRow, ...] | None) -> None:
+        self._jobs = jobs
         self._lots = given.lots
-        self._position = -1 if self._jobs is None else 0
+        self._position = -1 if jobs is None else 0
         self._left = 0
-        self.again: deque[tuple[int, int]] = deque()
-        """(order, product) of components to replace, before anything else."""
-        self.launched = 0
 
     def peek(self, now: float) -> tuple[int, int] | None:
         """(order, product) of the next part; None: nothing is released."""
-        if self.again:
-            return self.again[0]
         if self._jobs is None:
             position = self._position + (self._left == 0)
             return -2 - position, self._lots[position % len(self._lots)].product
-        if self.exhausted or self._jobs[self._position].release_s > now:
+        if self._position >= len(self._jobs) or self._jobs[self._position].release_s > now:
             return None
         return self._jobs[self._position].order, self._jobs[self._position].product
 
-    def take(self) -> None:
-        """The next part has been launched."""
-        self.launched += 1
-        if self.again:
-            self.again.popleft()
-            return
+    def take(self) -> bool:
+        """The next part has been launched; True if another job is next now."""
         if self._left == 0:
             if self._jobs is None:
                 self._position += 1
@@ -322,9 +314,31 @@ class Launcher:
             else:
                 self._left = self._jobs[self._position].quantity
         self._left -= 1
-        if self._left == 0 and self._jobs is not None:
-            self._position += 1
+        if self._left > 0 or self._jobs is None:
+            return False
+        self._position += 1
+        return True
 
-    @property
-    def exhausted(self) -> bool:
-        return self._jobs is not None and self._position >= len(self._jobs) and not self.again
+
+class Launcher:
+    """What a unit at the head of the line starts next."""
+
+    __slots__ = ("again", "launched", "queue")
+
+    def __init__(self, queue: Queue) -> None:
+        self.queue = queue
+        self.again: deque[tuple[int, int]] = deque()
+        """(order, product) of components to replace, before anything else."""
+        self.launched = 0
+
+    def peek(self, now: float) -> tuple[int, int] | None:
+        """(order, product) of the next part; None: nothing is released."""
+        return self.again[0] if self.again else self.queue.peek(now)
+
+    def take(self) -> bool:
+        """The next part has been launched; True if another job is next now."""
+        self.launched += 1
+        if self.again:
+            self.again.popleft()
+            return False
+        return self.queue.take()

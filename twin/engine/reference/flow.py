@@ -19,9 +19,9 @@ from twin.engine.counts import (
 from twin.engine.kinds import ARRIVAL, RECEIPT, RELEASE, TRANSPORT_END
 from twin.engine.model import LEAVE
 from twin.engine.reference.agenda import Due
-from twin.engine.reference.entities import Launcher, Part, Server, Unit, Zone
+from twin.engine.reference.entities import Launcher, Part, Queue, Server, Unit, Zone
 from twin.engine.reference.work import begin_work, ready, run, stretch_ended
-from twin.engine.starts import EMPTY, HELD, SETTING_UP
+from twin.engine.starts import EMPTY, HELD, SETTING_UP, WORKING
 
 if TYPE_CHECKING:
     from twin.engine.reference.line import Line
@@ -45,6 +45,8 @@ class Flow:
         self._receipts = len(given.receipts)
         self.main_left = 0
         """Parts that orders count and that have not left, started or not."""
+        self._orders = Queue(given, given.jobs)
+        """The heads of the main path launch from it, whichever asks first."""
         self._left = [0] * len(given.orders)
         self._overfull: list[Zone] = []
 
@@ -59,7 +61,7 @@ class Flow:
                 delay = unit.arrivals.at(0)
                 self._agenda.put(ARRIVAL, unit.index, delay, unit, self._arrives)
             else:
-                unit.launcher = Launcher(given, unit.table)
+                unit.launcher = Launcher(self._queue_of(unit))
         self._place()
         for at in sorted({j.release_s for j in given.jobs or () if j.release_s > 0}):
             self._agenda.put(RELEASE, 0, at, None, self._released)
@@ -70,6 +72,12 @@ class Flow:
             else:
                 self._agenda.put(RECEIPT, i, receipt.at_s, receipt, self._received)
 
+    def _queue_of(self, unit: Unit) -> Queue:
+        given = self._line.given
+        if given.jobs is None or unit.table.saturated:
+            return Queue(given, None)
+        return self._orders if unit.table.main else Queue(given, given.jobs)
+
     def _place(self) -> None:
         """Parts of the live state."""
         line, placed = self._line, self._line.placement
@@ -77,11 +85,10 @@ class Flow:
         def part(number: int, order: int, product: int, main: bool) -> Part:
             found = Part(number, order, product, main, 0)
             found.launched = False
-            if main:
+            if main and order >= 0:
                 self.main_left += 1
-                if order >= 0:
-                    self._left[order] += 1
-                    line.order_started_s[order] = 0.0
+                self._left[order] += 1
+                line.order_started_s[order] = 0.0
             return found
 
         for z, rows in placed.zones.items():
@@ -95,6 +102,8 @@ class Flow:
             row = start.part
             server.parts = [part(row.number, row.order, row.product, row.main)]
             server.phase, server.remaining_s = start.phase, start.remaining_s
+            if server.phase in (WORKING, HELD):
+                server.parts[0].visits[server.unit.index] = 1
             if server.phase == HELD:
                 server.parts[0].dest = self._way(server, server.parts[0])
 
@@ -116,6 +125,10 @@ class Flow:
     def _put(self, server: Server) -> bool:
         """The part goes on where there is room."""
         line, part = self._line, server.parts[0]
+        if part.dest == LEAVE:  # held so by a live start
+            self._leave(server.unit, server.parts.pop())
+            self._emptied(server)
+            return True
         zone = line.zones[part.dest]
         if len(zone.parts) >= zone.capacity:
             return False
@@ -147,7 +160,7 @@ class Flow:
             if lead is None or None in found or not self._allowed(unit, lead):
                 return False
             parts = [self._pull(zone) for zone in zones]
-            self._begin(server, [self._assembled(parts)])
+            self._begin(server, self._assembled(parts))
             return True
         zone = self._longest_waiting(zones)
         if zone is None:
@@ -155,10 +168,11 @@ class Flow:
         count = self._ready(zone) if table.batch > 1 else 1
         if count < table.batch_minimum or not self._allowed(unit, self._first(zone)):
             return False
-        taken = [self._pull(zone)]
-        while len(taken) < min(count, table.batch) and self._allowed(unit, self._first(zone)):
-            taken.append(self._pull(zone))
-        self._begin(server, taken)
+        for _ in range(min(count, table.batch)):
+            if not self._allowed(unit, self._first(zone)):
+                break
+            self._put_in(server, self._pull(zone))
+        ready(self._line, server)
         return True
 
     def _take_kit(self, server: Server) -> bool:
@@ -173,20 +187,22 @@ class Flow:
         if len(parts) < len(server.kit) or not self._allowed(server.unit, parts[0]):
             return took
         server.kit = [None] * len(server.kit)
-        self._begin(server, [self._assembled(parts)])
+        self._begin(server, self._assembled(parts))
         return True
 
-    def _begin(self, server: Server, parts: list[Part]) -> None:
-        """The server has parts: they get their cards, and use up components."""
+    def _put_in(self, server: Server, part: Part) -> None:
+        """One more part in the server: it gets its cards, and uses up components."""
         table = server.unit.table
-        for part in parts:
-            for loop in table.opens:
-                if loop not in part.cards:
-                    part.cards.add(loop)
-                    self._cards[loop] -= 1
-            for item, quantity in table.consumes[part.product]:
-                self._on_hand[item] -= quantity
-        server.parts = parts
+        for loop in table.opens:
+            if loop not in part.cards:
+                part.cards.add(loop)
+                self._cards[loop] -= 1
+        for item, quantity in table.consumes[part.product]:
+            self._on_hand[item] -= quantity
+        server.parts.append(part)
+
+    def _begin(self, server: Server, part: Part) -> None:
+        self._put_in(server, part)
         ready(self._line, server)
 
     def _allowed(self, unit: Unit, part: Part | None) -> bool:
@@ -256,6 +272,7 @@ class Flow:
         tick, lead = self._line.tick(), parts[0]
         for part in parts[1:]:
             lead.defective |= part.defective
+            self._give_back(part, tuple(sorted(lead.cards & part.cards)))
             lead.cards |= part.cards
             self._count_time(part, tick)
         return lead
@@ -389,14 +406,13 @@ class Flow:
         self._count_time(part, line.tick())
         self._give_back(part, unit.table.closes)
         self._give_back(part, tuple(sorted(part.cards)))
-        if not part.main:
+        if not part.main or part.order < 0:
             return
         self.main_left -= 1
-        if part.order >= 0:
-            line.order_good[part.order] += good
-            self._left[part.order] -= 1
-            if self._left[part.order] == 0:
-                line.order_finished_s[part.order] = self._agenda.now
+        line.order_good[part.order] += good
+        self._left[part.order] -= 1
+        if self._left[part.order] == 0:
+            line.order_finished_s[part.order] = self._agenda.now
 
     def _count_time(self, part: Part, tick: int) -> None:
         self._line.tally[PART_TICKS] += tick - max(part.entered, self._line.measured_from)
@@ -414,10 +430,11 @@ class Flow:
         if not self._components_for(unit, product):
             return False
         part = self._new_part(unit, launcher.launched, order, product)
-        launcher.take()
+        if launcher.take():
+            self._ask_heads_of(launcher.queue)
         if part.main and order >= 0 and math.isnan(line.order_started_s[order]):
             line.order_started_s[order] = self._agenda.now
-        self._begin(server, [part])
+        self._begin(server, part)
         return True
 
     def _new_part(self, unit: Unit, k: int, order: int, product: int) -> Part:
@@ -451,6 +468,12 @@ class Flow:
                 self._line.tally[LOST] += 1
                 self._line.note(self._line.units[zone.table.downstream], "lost", part)
         self._overfull.clear()
+
+    def _ask_heads_of(self, queue: Queue) -> None:
+        """Another job is next: other heads may have what it takes."""
+        for unit in self._heads:
+            if unit.launcher is not None and unit.launcher.queue is queue:
+                self._ask_idle(unit)
 
     def _released(self, event: Due) -> None:
         for unit in self._heads:

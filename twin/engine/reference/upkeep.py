@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from twin.engine.kinds import FAILURE_DUE, MAINTENANCE_DUE, REPAIR_END, SHIFT
 from twin.engine.reference.agenda import Due
 from twin.engine.reference.entities import Mode, Server, Work
-from twin.engine.reference.work import go_on_working, pause
-from twin.engine.starts import EMPTY, HELD, first_lives
+from twin.engine.reference.work import go_on_working, pause, run, stop
+from twin.engine.starts import EMPTY, HELD, WORKING, first_lives
 from twin.plant import residual_s
 
 if TYPE_CHECKING:
@@ -73,12 +73,15 @@ class Crews:
             server, mode = event.about
             if mode.due is not event:
                 return
-            pause(self._line, server)
+            works = server.due is not None and server.phase == WORKING
+            if works:
+                stop(self._line, server)
             law = server.unit.table.modes[mode.index].life
             age = age_s + (server.operated_s if mode.operating else self._agenda.now)
             self._live(server, mode, residual_s(law, age, law_u))
             _least(server)
-            self.go_on(server)
+            if works:
+                run(self._line, server)
 
         return ends
 

@@ -12,7 +12,7 @@ from twin.engine.starts import SETTING_UP, WORKING
 if TYPE_CHECKING:
     from twin.engine.reference.line import Line
 
-__all__ = ["Operators", "begin_work", "go_on_working", "pause", "ready"]
+__all__ = ["Operators", "begin_work", "go_on_working", "pause", "ready", "run", "stop"]
 
 
 class Operators:
@@ -120,15 +120,20 @@ def _draw(line: Line, server: Server) -> None:
 
 
 def pause(line: Line, server: Server) -> None:
-    """Stop setup or work where it stands; what is left stays with the server."""
+    """Stop setup or work where it stands, and let the operator go."""
+    stop(line, server)
+    line.operators.let_go(server)
+    line.operators.forget(server)
+
+
+def stop(line: Line, server: Server) -> None:
+    """The stretch ends before its time; what is left stays with the server."""
     if server.due is not None:
         done = line.agenda.now - server.began_s
         server.remaining_s = max(0.0, server.remaining_s - done)
         if server.phase == WORKING:
             server.operated_s += done
         server.due = None
-    line.operators.let_go(server)
-    line.operators.forget(server)
 
 
 def stretch_ended(line: Line, event: Due) -> Server | None:
