@@ -147,6 +147,31 @@ def test_a_mean_below_another_by_more_than_the_margin_is_out_and_not_by_less() -
     assert screen(two, 1.0, 4.0).out == {0: 1}
 
 
+@pytest.mark.parametrize("correlation", [0.0, 0.7])
+def test_the_promise_holds_for_normal_figures_whether_tied_together_or_not(
+    correlation: float,
+) -> None:
+    # Four, the first ahead by exactly delta = 1. Of 300 with probability 0.95, binomial(300, 0.95) has 277 or more
+    # right with 97 %.
+    draw = np.random.default_rng(20260302)
+
+    def figures(n: int) -> Any:
+        shared, own = draw.normal(size=n), draw.normal(size=(4, n))
+        noise = 2.0 * (np.sqrt(correlation) * shared + np.sqrt(1.0 - correlation) * own)
+        return noise + np.array([[1.0], [0.0], [0.0], [0.0]])
+
+    def winner() -> int:
+        left, seen = np.arange(4), figures(16)
+        while len(left) > 1:
+            n = seen.shape[1]
+            out = screen(seen[left], 1.0, boundary(n, 4, 0.95)).out
+            left = np.array([row for i, row in enumerate(left) if i not in out])
+            seen = np.hstack([seen, figures(8)])
+        return int(left[0])
+
+    assert sum(winner() == 0 for _ in range(300)) >= 277
+
+
 @pytest.mark.slow
 def test_the_best_is_found_as_often_as_promised_where_it_is_just_ahead_by_delta() -> None:
     # Delta is the true difference, and the streams are independent: the hardest case. Of 100 experiments

@@ -166,6 +166,7 @@ def test_what_cannot_change_a_result_does_not_change_the_key(tmp_path: Path) -> 
     said: list[RunArguments] = [
         RUN,
         RUN | {"engine": "reference"},
+        cast("RunArguments", RUN | {"seed": np.int64(3)}),
         RUN | {"horizon_s": 3600, "warm_up_s": 0, "jobs": None, "forecasts": []},
     ]
     assert len({here.key(line(), run) for run in said}) == 1

@@ -75,7 +75,8 @@ def select_best(
 
     Source:
         Kim & Nelson, On the asymptotic validity of fully sequential selection procedures for
-        steady-state simulation, Operations Research 54 (2006) 475-488.
+        steady-state simulation, Operations Research 54 (2006) 475-488; with common random numbers: Malone,
+        Kim, Goldsman & Batur, Winter Simulation Conference 2005.
 
     Example:
         >>> from datetime import UTC, datetime

@@ -19,6 +19,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from pydantic import BaseModel
 
 import twin
@@ -179,6 +180,8 @@ def _canonical(value: Any) -> Any:
     """Plain values for JSON, with the kind of a record and the order of its entries."""
     if isinstance(value, Enum):
         return _canonical(value.value)
+    if isinstance(value, np.generic):
+        return value.item()
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, datetime):

@@ -36,8 +36,9 @@ def boundary(n: int, alternatives: int, probability: float) -> float:
 
     Source:
         Kim & Nelson, On the asymptotic validity of fully sequential selection procedures for
-        steady-state simulation, Operations Research 54 (2006), KN++ with c = 1; by
-        Bonferroni, so that common random numbers are allowed: Kim & Nelson, ACM TOMACS 11 (2001).
+        steady-state simulation, Operations Research 54 (2006), KN++ with c = 1. On variances of differences and
+        by Bonferroni, so that common random numbers are allowed: Malone, Kim, Goldsman & Batur, Performance of
+        variance updating ranking and selection procedures, Winter Simulation Conference 2005.
 
     Example:
         >>> round(boundary(10, 2, 0.95), 3)  # 9 * (0.1 ** (-2 / 9) - 1)
