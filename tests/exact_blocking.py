@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests import exact_formulas as formulas
 from tests.engine_lab import exponential, plant, serial, unit
 from tests.exact_cases import Case, Fact, failing, geometric, kpi, throughput, with_parts
-from tests.exact_lines import Loop, Station, cycle_line, fork_join, serial_line
+from tests.exact_lines import Loop, Station, cycle_line, fork_join, oven_throughput, serial_line
 from twin.plant import Plant
 
 
@@ -55,6 +55,14 @@ def _scrap() -> Plant:
     return plant(units, {"a": ("press", "check", 1), "b": ("check", "pack", 1)})
 
 
+def _oven() -> Plant:
+    units = {
+        "load": unit(exponential(1.0)),
+        "oven": unit(exponential(3.0), batch={"size": 3, "minimum": 2}),
+    }
+    return plant(units, {"rack": ("load", "oven", 4)})
+
+
 CONWIP_RATES = (1.0, 0.8, 1.25, 0.9)
 
 
@@ -80,7 +88,7 @@ def _lines() -> list[Case]:
     return [
         Case(
             name="two unreliable exponential machines, 5 places",
-            source="issue text; Gershwin & Berman, AIIE Transactions 13 (1981) 2-11",
+            source="Markov chain of this line; model of Gershwin & Berman, AIIE Transactions 13 (1981) 2-11",
             line=_unreliable_pair,
             facts=(
                 throughput(serial_line([Station(1.0, 0.01, 0.1)] * 2, 5).throughput(), "0.756197"),
@@ -99,7 +107,7 @@ def _lines() -> list[Case]:
         *(
             Case(
                 name=f"fork and join, {pull}",
-                source="issue text",
+                source="Markov chain of this line",
                 line=lambda p=pull: _fork(p),  # type: ignore[misc]
                 facts=(
                     throughput(fork_join(2, 1, 1.0, eager=pull == "eager").throughput(), published),
@@ -118,6 +126,13 @@ def _lines() -> list[Case]:
                 Fact(what="yield", exact=0.8, reads=kpi("yield_ratio")),
             ),
             horizon_s=1_000_000.0,
+        ),
+        Case(
+            name="oven of three that begins with two, 4 places",
+            source="Markov chain of this line",
+            line=_oven,
+            facts=(throughput(oven_throughput(1.0, 1.0 / 3.0, 3, 2, 4)),),
+            horizon_s=800_000.0,
         ),
         Case(
             name="CONWIP, four stations, 5 cards",

@@ -53,7 +53,7 @@ class Case:
     facts: tuple[Fact, ...]
     horizon_s: float
     """Of each replication, on the compiled engines. [s]"""
-    warm_up_s: float = 1000.0
+    warm_up_s: float = 300.0
     options: Mapping[str, Any] = field(default_factory=dict)
     recursion: bool = False
     """The order of parts is fixed, so the (max,+) recursion can run it."""

@@ -219,6 +219,35 @@ def fork_join(feeders: int, places: int, rate: float, *, eager: bool) -> Line:
     return Line(stations, tuple((i, feeders, places) for i in range(feeders)))
 
 
+def oven_throughput(feeds: float, heats: float, size: int, minimum: int, places: int) -> float:
+    """Parts per second of an exponential station that feeds an oven through a zone.
+
+    The oven begins with ``minimum`` waiting parts or more, takes ``size`` at most, and heats them all for
+    one exponential time. ``places`` is at least ``minimum``.
+    """
+
+    def settled(waiting: int, held: bool, inside: int) -> tuple[int, bool, int]:
+        while True:
+            if held and waiting < places:
+                waiting, held = waiting + 1, False
+            elif not inside and waiting >= minimum:
+                inside = min(waiting, size)
+                waiting -= inside
+            else:
+                return waiting, held, inside
+
+    def moves(
+        state: tuple[int, bool, int],
+    ) -> Iterable[tuple[float, tuple[int, bool, int], float]]:
+        waiting, held, inside = state
+        if not held:
+            yield feeds, settled(waiting, True, inside), 0.0
+        if inside:
+            yield heats, settled(waiting, held, 0), float(inside)
+
+    return chain((0, False, 0), moves)[2]
+
+
 # Two machines whose work takes one cycle; lives and repairs are whole numbers of cycles.
 
 

@@ -20,8 +20,8 @@ CASES: tuple[Case, ...] = (*LINES, *QUEUES, *BREAKDOWNS)
 def rows(engine: Engine, part: str = "") -> None:
     """One line of the table per figure, as soon as it is known."""
     sys.stdout.write(
-        "| line | figure | exact | simulated | standard error | off by | CPU s | source |\n"
-        "| --- | --- | --- | --- | --- | --- | --- | --- |\n"
+        "| line | figure | exact | simulated | error | off by | source |\n"
+        "| --- | --- | --- | --- | --- | --- | --- |\n"
     )
     for case in CASES:
         if part not in case.name:
@@ -34,8 +34,9 @@ def rows(engine: Engine, part: str = "") -> None:
             off = (seen.mean - fact.exact) / seen.error
             sys.stdout.write(
                 f"| {case.name} | {fact.what} | {fact.exact:.6f} | {seen.mean:.6f} "
-                f"| {seen.error / fact.exact:.1e} | {off:+.1f} | {took:.1f} | {case.source} |\n"
+                f"| {seen.error / fact.exact:.1e} | {off:+.1f} | {case.source} |\n"
             )
+        sys.stderr.write(f"{took:6.1f} s {case.name}\n")
         sys.stdout.flush()
 
 

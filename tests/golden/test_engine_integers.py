@@ -35,7 +35,8 @@ def played(line: Plant, horizon_s: float, engine: Engine, **more: Any) -> RunRes
 
 def leaving(run: RunResult) -> list[float]:
     assert run.trace is not None
-    return run.trace.time_s[run.trace.kind == run.trace.kinds.index("leave")].tolist()
+    rows = run.trace.kind == run.trace.kinds.index("leave")
+    return [float(at) for at in run.trace.time_s[rows]]
 
 
 def good(run: RunResult) -> float:
