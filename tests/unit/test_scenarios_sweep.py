@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import CancelledError
 from typing import Any
 
 import pytest
@@ -131,6 +132,18 @@ def test_a_grid_without_a_point_or_with_too_many_is_refused() -> None:
             run(grid)
     with pytest.raises(DataError, match=r"10,201 points, more than 10,000"):
         run({"buffer.z0.capacity": list(range(101)), "buffer.z1.capacity": list(range(101))})
+
+
+def test_a_sweep_can_be_cancelled_while_its_points_are_checked() -> None:
+    asked: list[None] = []
+
+    def third_time() -> bool:
+        asked.append(None)
+        return len(asked) > 2
+
+    with pytest.raises(CancelledError):
+        run({"buffer.z0.capacity": list(range(1000))}, cancelled=third_time)
+    assert len(asked) == 3
 
 
 def test_a_kpi_that_does_not_exist_is_refused() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import CancelledError, Executor
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Unpack
@@ -175,7 +175,7 @@ def sweep(
     check_level(level)
     _check_kpis(kpis)
     arguments = run_arguments(run)
-    points = sweep_points(plant, grid)
+    points = sweep_points(plant, grid, cancelled)
     execution = Execution(
         block=block, executor=executor, progress=progress, cancelled=cancelled, cache=cache
     )
@@ -234,12 +234,15 @@ def _check_kpis(kpis: Sequence[str] | None) -> None:
 Point = tuple[tuple[Value, ...], tuple[Change, ...]]
 
 
-def sweep_points(plant: Plant, grid: Grid) -> list[Point]:
+def sweep_points(
+    plant: Plant, grid: Grid, cancelled: Callable[[], bool] | None = None
+) -> list[Point]:
     """All combinations of a grid, each checked against the plant.
 
     Args:
         plant: The line as it is.
         grid: As in `sweep`.
+        cancelled: Asked before each point, for ten thousand take a quarter of a minute.
 
     Returns:
         (values, changes) of each point; the last path moves fastest.
@@ -247,6 +250,7 @@ def sweep_points(plant: Plant, grid: Grid) -> list[Point]:
     Raises:
         DataError: The grid is empty or too large, or a value is no value.
         FileFaults: Everything that is wrong at any point, with the points at which it is.
+        CancelledError: ``cancelled`` said so. (concurrent.futures)
     """
     size = math.prod(len(values) for values in grid.values()) if grid else 0
     if size == 0:
@@ -260,7 +264,7 @@ def sweep_points(plant: Plant, grid: Grid) -> list[Point]:
     for combination in itertools.product(*axes):
         values, changes = zip(*combination, strict=True)
         points.append((values, changes))
-    _check(plant, points)
+    _check(plant, points, cancelled or (lambda: False))
     return points
 
 
@@ -270,9 +274,11 @@ def _change(path: str, value: Value) -> Change:
     return Change(path=path, op="set", value=float(value))
 
 
-def _check(plant: Plant, points: Sequence[Point]) -> None:
+def _check(plant: Plant, points: Sequence[Point], cancelled: Callable[[], bool]) -> None:
     found: dict[Fault, list[str]] = {}
     for _, changes in points:
+        if cancelled():
+            raise CancelledError
         try:
             apply_changes(plant, changes)
         except FileFaults as e:
