@@ -7,12 +7,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from twin.engine import Job
+from twin.engine import Job, RunResult
 from twin.plant import Plant, load_plant
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
 """A Monday, 00:00 UTC."""
 ALWAYS = ("Mon-Sun 00:00-24:00",)
+
+
+_ZONE = ("upstream", "downstream", "capacity", "transport_s")
 
 
 def later(seconds: float) -> datetime:
@@ -38,13 +41,14 @@ def unit(cycle: Mapping[str, Any] | float, **more: Any) -> dict[str, Any]:
 
 def plant(
     units: Mapping[str, dict[str, Any]],
-    zones: Mapping[str, tuple[str, str, int]] | None = None,
+    zones: Mapping[str, tuple[str, str, int] | tuple[str, str, int, float]] | None = None,
     *,
     products: Mapping[str, str] | None = None,
     weekly: Sequence[str] = ALWAYS,
     crews: int = 1,
+    **tables: Any,
 ) -> Plant:
-    """A plant of these units; zones are (upstream, downstream, capacity); products have families."""
+    """A plant of these units; zones are (upstream, downstream, capacity), conveyors with their seconds behind."""
     return Plant.model_validate(
         {
             "site": "S",
@@ -58,9 +62,9 @@ def plant(
             "maintenance": {"crews": crews},
             "work_units": {name: {"name": name, **one} for name, one in units.items()},
             "storage_zones": {
-                name: {"upstream": a, "downstream": b, "capacity": n}
-                for name, (a, b, n) in (zones or {}).items()
+                name: dict(zip(_ZONE, zone, strict=False)) for name, zone in (zones or {}).items()
             },
+            **tables,
         }
     )
 
@@ -72,6 +76,23 @@ def serial(cycles: Sequence[Mapping[str, Any] | float], capacity: int, **more: A
         {f"z{i}": (f"u{i}", f"u{i + 1}", capacity) for i in range(len(cycles) - 1)},
         **more,
     )
+
+
+def told(run: RunResult, unit: str, *kinds: str) -> list[tuple[float, str, int]]:
+    """(time, kind, part) of what the log says about a unit; with kinds, about these alone."""
+    trace = run.trace
+    assert trace is not None
+    rows = zip(trace.time_s, trace.unit, trace.kind, trace.part, strict=True)
+    return [
+        (float(t), trace.kinds[k], int(part))
+        for t, u, k, part in rows
+        if trace.units[u] == unit and (not kinds or trace.kinds[k] in kinds)
+    ]
+
+
+def times(run: RunResult, unit: str, kind: str) -> list[float]:
+    """When the log says so about a unit."""
+    return [t for t, _, _ in told(run, unit, kind)]
 
 
 def practice() -> Plant:

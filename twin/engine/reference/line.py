@@ -58,7 +58,8 @@ class Log:
 
     def columns(self) -> EventColumns:
         """What was logged, as arrays."""
-        time_s, unit, kind, part, order, product = zip(*self.rows, strict=True) or ((),) * 6
+        columns = zip(*self.rows, strict=True) if self.rows else ((),) * 6
+        time_s, unit, kind, part, order, product = columns
         return EventColumns(
             np.array(time_s, np.float64),
             np.array(unit, np.int32),
@@ -170,8 +171,7 @@ class Line:
 
     def tick(self) -> int:
         """Now, in ticks."""
-        now: float = self.agenda.now
-        return int(now * TICKS_PER_S)
+        return int(self.agenda.now * TICKS_PER_S)
 
     # What servers show once the instant has settled.
 
