@@ -9,6 +9,7 @@ import numpy as np
 
 from twin.engine.inputs import RunInput
 from twin.engine.lives import first_failure
+from twin.engine.model import LEAVE
 from twin.engine.streams import uniform
 from twin.engine.types import UnitStart
 from twin.engine.variates import quantiles
@@ -145,6 +146,11 @@ def _server(
     if part is None:
         return server
     server.part, server.phase = part, _PHASE[start.state]
+    table = given.model.units[u]
+    if server.phase == HELD and LEAVE in (*table.by_product, *(zone for zone, _ in table.shares)):
+        # Nothing can hold it where parts leave: its work ends at time 0.
+        server.phase = WORKING
+        return server
     server.remaining_s = _remaining(given, replication, u, s, start, server)
     if server.phase == SETTING_UP or start.last_product is None:
         server.last_order, server.last_product = part.order, part.product
