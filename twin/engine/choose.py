@@ -16,6 +16,10 @@ def run(
     given: RunInput, first: int, replications: int, *, trace: bool, engine: Engine
 ) -> RunResult:
     """These replications, on the engine asked for or the best one."""
+    if engine == "events":
+        from twin.engine.compiled import events
+
+        return events.run(given, first, replications, trace=trace, reason="asked for")
     from twin.engine import reference
 
     return reference.run(given, first, replications, trace=trace, reason="asked for")
