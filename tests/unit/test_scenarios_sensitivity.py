@@ -1,0 +1,145 @@
+"""What a KPI answers to each parameter: paired differences, elasticities, and what would help most."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.engine_lab import START, constant, exponential, plant, serial, unit
+from twin.errors import DataError, NotFoundError
+from twin.plant import Plant
+from twin.scenarios.sensitivity import Sensitivities, Sensitivity, parameters, sensitivities
+
+LOOPS = {"loop": {"cards": 4, "first": "a", "last": "c"}}
+TEAMS = {"team": {"count": 1, "skills": ("a",)}}
+
+
+def look(line: Plant, **more: Any) -> Sensitivities:
+    arguments: dict[str, Any] = {"start": START, "horizon_s": 10000.0, "replications": 2}
+    return sensitivities(line, **(arguments | more))
+
+
+def by_name(found: Sensitivities) -> dict[str, Sensitivity]:
+    return {row.parameter.name: row for row in found.rows}
+
+
+def test_the_bottleneck_of_a_line_without_chance_answers_one_to_one_and_nobody_else() -> None:
+    # Rate 1 / c: (1/0.95 - 1/1.05) / (2 * 0.05) = 1.0025 per cent per per cent.
+    rows = by_name(look(serial([3.0, 5.0], 2)))
+    slow = rows["cycle time of u1"]
+    assert slow.elasticity == pytest.approx(-1.0025, abs=0.01)
+    assert slow.verdict == "worse"
+    for other in ("cycle time of u0", "places in z0", "machines of u0"):
+        assert rows[other].effect == pytest.approx(0.0, abs=1e-3)
+
+
+def test_a_second_machine_moves_the_bottleneck_to_the_next() -> None:
+    # Two machines of 5 s make a part in 2.5 s; then the 3 s of u0 hold the line: 5 / 3 - 1.
+    row = by_name(look(serial([3.0, 5.0], 2)))["machines of u1"]
+    assert row.effect == pytest.approx(5 / 3 - 1, abs=0.002)
+    assert row.elasticity == pytest.approx(row.effect)
+    assert row.verdict == "better"
+
+
+def test_what_would_help_most_comes_first_and_is_said() -> None:
+    found = look(serial([3.0, 5.0], 2))
+    assert found.rows[0].parameter.name == "machines of u1"
+    assert found.message.startswith(
+        "most would help: machines of u1, one more: throughput_per_h by 66"
+    )
+    assert "cycle time of u1, 5 % less" in found.message
+
+
+def test_failures_of_an_isolated_machine_answer_as_its_availability_does() -> None:
+    # A = L / (L + R) with L = 900 and R = 100 s: elasticities are 0.1 for the life, -0.1 for the repair.
+    modes = {"m": {"time_to_failure": exponential(900.0), "repair": exponential(100.0)}}
+    line = plant({"u": unit(40.0, failure_modes=modes)})
+    found = look(line, horizon_s=200000.0, replications=6, only=["m"])
+    rows = by_name(found)
+    assert set(rows) == {"time to failure m of u", "repair of m of u"}
+    assert rows["time to failure m of u"].elasticity == pytest.approx(0.1, abs=0.02)
+    assert rows["repair of m of u"].elasticity == pytest.approx(-0.1, abs=0.02)
+
+
+def test_a_place_more_helps_a_balanced_line_by_what_is_known() -> None:
+    # (b + 2) / (b + 3): from 3/4 to 4/5. (Hunt 1956)
+    line = serial([exponential(5.0), exponential(5.0)], 1)
+    row = by_name(look(line, horizon_s=20000.0, replications=8, only=["z0"]))["places in z0"]
+    assert row.effect_low <= 0.8 / 0.75 - 1 <= row.effect_high
+    assert row.verdict == "better"
+
+
+def test_a_place_where_there_was_none_has_an_effect_but_no_elasticity() -> None:
+    found = look(serial([exponential(5.0)] * 2, 0), replications=4, only=["z0"])
+    assert found.rows[0].effect > 0.05
+    assert found.as_dict()["rows"][0]["elasticity"] is None
+    json.dumps(found.as_dict(), allow_nan=False)
+
+
+def test_every_number_that_people_can_move_is_looked_at() -> None:
+    line = plant(
+        {
+            "a": unit(
+                3.0,
+                release={"policy": "arrivals", "interarrival": exponential(9.0)},
+                operator=("work",),
+            ),
+            "b": unit(4.0, setup={"other_family_s": 60.0}, batch={"size": 2}),
+            "c": unit(5.0, upkeep={"clean": {"every_h": 8.0, "duration": constant(600.0)}}),
+        },
+        {"x": ("a", "b", 2), "y": ("b", "c", 2)},
+    ).model_dump()
+    line |= {"kanban": LOOPS, "operators": TEAMS}
+    line["storage_zones"]["y"]["transport_s"] = 12.0
+    assert [p.name for p in parameters(Plant.model_validate(line))] == [
+        "cycle time of a",
+        "time between arrivals at a",
+        "cycle time of b",
+        "setup of b",
+        "cycle time of c",
+        "upkeep clean of c",
+        "transport through y",
+        "places in x",
+        "places in y",
+        "machines of a",
+        "machines of c",
+        "repair crews",
+        "operators in team",
+        "cards of loop",
+    ]
+
+
+def test_every_parameter_can_be_moved() -> None:
+    line = plant(
+        {
+            "a": unit(3.0, operator=("work",)),
+            "b": unit(4.0, setup={"other_family_s": 60.0, "same_product_s": 5.0}),
+            "c": unit(5.0, upkeep={"clean": {"every_h": 8.0, "duration": constant(600.0)}}),
+        },
+        {"x": ("a", "b", 2), "y": ("b", "c", 2)},
+        products={"P": "F", "Q": "G"},
+    ).model_dump()
+    line |= {"kanban": LOOPS, "operators": TEAMS}
+    line["storage_zones"]["y"]["transport_s"] = 12.0
+    one = Plant.model_validate(line)
+    found = look(one, horizon_s=4000.0, replications=2)
+    assert len(found.rows) == len(parameters(one))
+
+
+def test_a_lower_kpi_can_be_the_better_one() -> None:
+    line = serial([exponential(5.0), exponential(5.0)], 4)
+    row = by_name(look(line, kpi="flow_time_s", replications=6, only=["u1"]))["cycle time of u1"]
+    assert row.elasticity > 0.0
+    assert row.verdict == "worse"
+
+
+def test_wrong_arguments_are_refused() -> None:
+    line = serial([3.0], 1)
+    with pytest.raises(DataError, match="relative_step"):
+        look(line, relative_step=0.0)
+    with pytest.raises(NotFoundError, match="throughput_per_h"):
+        look(line, kpi="beauty")
+    with pytest.raises(NotFoundError, match="nowhere"):
+        look(line, only=["nowhere"])
