@@ -9,9 +9,16 @@ import numpy as np
 import pytest
 
 from tests.engine_lab import START, constant, exponential, job, later, plant, practice, serial, unit
-from twin.engine import PlannedMaintenance, RunResult, simulate
+from twin.engine import (
+    LiveState,
+    PartStart,
+    PlannedMaintenance,
+    RunResult,
+    UnitStart,
+    simulate,
+)
 from twin.errors import DataError, NotFoundError
-from twin.plant import Plant
+from twin.plant import Plant, WorkUnitState
 from twin.scenarios.critical_path import KINDS, CriticalPath, critical_path
 
 FAILS = {"m": {"time_to_failure": exponential(200.0), "repair": exponential(40.0)}}
@@ -171,6 +178,42 @@ def test_links_before_the_warm_up_are_left_out() -> None:
     line = serial([3.0, 5.0], 2)
     run = simulate(line, start=START, horizon_s=50.0, trace=True)
     assert critical_path(run, line, from_s=20.0).shares == {"u1": {"service": 30.0}}
+
+
+def test_a_line_that_begins_full_is_explained_from_its_first_instant() -> None:
+    # u1 holds a part for u2, which has 2 s to go and 5 s for each of the four others: 2 + 4 * 5 = 22 s. u1
+    # takes the first of z0 at 2 s, and is done long before it is needed.
+    line = serial([1.0, 1.0, 5.0], 1)
+    part = PartStart(order_id="o", product="P")
+
+    def stands(state: WorkUnitState, remaining_s: float | None = None) -> UnitStart:
+        return UnitStart(state=state, product="P", order_id="o", remaining_s=remaining_s)
+
+    state = LiveState(
+        at=START,
+        units={
+            "u1": stands(WorkUnitState.BLOCKED),
+            "u2": stands(WorkUnitState.PRODUCTION, remaining_s=2.0),
+        },
+        zones={"z0": (part,), "z1": (part,)},
+    )
+    run = simulate(
+        line,
+        start=START,
+        horizon_s=LONG,
+        jobs=[job("o", 1)],
+        until_done=True,
+        state=state,
+        trace=True,
+    )
+    found = critical_path(run, line, state=state)
+    assert (found.end_s, found.shares) == (22.0, {"u2": {"service": 22.0}})
+    slow = serial([1.0, 30.0, 5.0], 1)
+    run = simulate(slow, start=START, horizon_s=100.0, jobs=[], state=state, trace=True)
+    # u1 is free at 2 s, works 30 s on the part of z0, and u2 the last 5 s; before that u2 was busy for 2 s.
+    found = critical_path(run, slow, state=state)
+    assert found.end_s == 37.0
+    assert found.shares == {"u2": {"service": 7.0}, "u1": {"service": 30.0}}
 
 
 # Laws.

@@ -8,10 +8,13 @@ from bisect import insort
 from collections import defaultdict, deque
 
 from twin.engine import EventTrace, LiveState
-from twin.plant import Plant
+from twin.plant import Plant, WorkUnitState
 from twin.scenarios.event_log import History, Operation, Place, Reader
 
 __all__ = ["history"]
+
+_HELD = -2
+"""In place of the number of a part that was held when the run began."""
 
 
 def history(
@@ -30,11 +33,25 @@ def history(
         places=_places(plant, state),
         last_s=read.last_s,
     )
+    if state is not None:
+        _stand(found, state)
     _link(found, plant)
     done: set[str] = set()
     for unit in plant.work_units:
         _depart(found, plant, unit, done)
     return found
+
+
+def _stand(found: History, state: LiveState) -> None:
+    """Parts that stood in units when the run began, as far as the log does not speak of it."""
+    for unit, operations in found.operations.items():
+        for one in state.servers_of(unit):
+            if one.state is WorkUnitState.BLOCKED and one.holds_part:
+                held = Operation(unit=unit, part=_HELD, begin=0.0, start=0.0, finish=0.0)
+                held.outcome, held.blocked, held.live = "finish", True, True
+                operations.insert(0, held)
+            elif one.state is WorkUnitState.SETUP and one.holds_part and operations:
+                operations[0].begin, operations[0].live = 0.0, True
 
 
 def _places(plant: Plant, state: LiveState | None) -> dict[str, Place]:
@@ -97,14 +114,18 @@ def _take(operation: Operation, zones: list[Place], waiting: _Waiting, plant: Pl
         zones[0].takes.append(operation)
         return
     held: list[tuple[float, int]] = []
+    part = operation.part
     for i, place in enumerate(zones):
-        row = waiting[place.upstream, place.name == _rework(plant, place.upstream)][operation.part]
+        row = waiting[place.upstream, place.name == _rework(plant, place.upstream)][part]
         if row and row[0].finish <= operation.begin:
             held.append((row[0].finish, i))
+    stood = len(zones[0].takes) < zones[0].before
+    if not (held or stood) and waiting[zones[0].upstream, False][_HELD]:
+        held, part = [(0.0, 0)], _HELD
     place = zones[min(held)[1]] if held else zones[0]
     if held:
         key = (place.upstream, place.name == _rework(plant, place.upstream))
-        place.entries.append(waiting[key][operation.part].popleft())
+        place.entries.append(waiting[key][part].popleft())
         place.before = len(place.takes) + 1 - len(place.entries)
     operation.inputs.append((place, len(place.takes)))
     place.takes.append(operation)
@@ -153,8 +174,8 @@ def _depart(found: History, plant: Plant, unit: str, done: set[str]) -> None:
 
 def _leave_into(found: History, place: Place) -> None:
     for position, operation in enumerate(place.entries, start=place.before):
-        if place.capacity == 0:
-            place.taken += _taken(found, place, position)
+        # Without places a part leaves as it is taken; else as the one that many places ahead is.
+        place.taken += _taken(found, place, position - min(1, place.capacity))
         if not operation.blocked:
             operation.depart = operation.finish
         else:
@@ -162,8 +183,7 @@ def _leave_into(found: History, place: Place) -> None:
             at = place.taken[by] if 0 <= by < len(place.taken) else math.inf
             operation.depart = max(operation.finish, at)
             operation.freed_by = (place, by)
-        if place.capacity > 0:
-            place.taken += _taken(found, place, position)
+    place.taken += _taken(found, place, len(place.takes))
 
 
 def _taken(found: History, place: Place, position: int) -> list[float]:
