@@ -28,7 +28,7 @@ from twin.engine.variates import (
     WEIBULL,
 )
 
-__all__ = ["fill", "fill_uniforms", "normal_at", "quantile_at", "uniform_at"]
+__all__ = ["fill", "fill_uniforms", "normal_at", "quantile_at", "transform", "uniform_at"]
 
 
 @intrinsic
@@ -178,19 +178,25 @@ def fill(
         first_index: Index of the first variate.
         out: Where they go, contiguous. Shape (n,)
     """
+    for begin in range(0, out.size, CHUNK):
+        some = out[begin : begin + CHUNK]
+        if code != CONSTANT:
+            fill_uniforms(start, gamma, np.uint64(first_index) + np.uint64(begin), some)
+        transform(code, first, params, some)
+
+
+@_exact
+def transform(code: Any, first: Any, params: Any, out: Any) -> None:
+    """Turn at most ``CHUNK`` uniforms into variates of one law, in place. [s]"""
     p = params[first:]
     if code == CONSTANT:
         out[:] = p[0]
-        return
-    for begin in range(0, out.size, CHUNK):
-        some = out[begin : begin + CHUNK]
-        fill_uniforms(start, gamma, np.uint64(first_index) + np.uint64(begin), some)
-        if code in (LOGNORMAL, TABULATED):
-            _from_normals(code, p, params, some)
-        elif code in (EXPONENTIAL, WEIBULL, GEOMETRIC):
-            _from_exponentials(code, p, some)
-        else:
-            _from_uniforms(code, p, some)
+    elif code in (LOGNORMAL, TABULATED):
+        _from_normals(code, p, params, out)
+    elif code in (EXPONENTIAL, WEIBULL, GEOMETRIC):
+        _from_exponentials(code, p, out)
+    else:
+        _from_uniforms(code, p, out)
 
 
 @_exact

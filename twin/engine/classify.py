@@ -1,0 +1,131 @@
+"""What the recursion can play: lines on which the order of parts is fixed everywhere."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from twin.engine.inputs import RunInput
+from twin.engine.model import LEAVE, UNLIMITED, UnitTable
+
+__all__ = ["MOST_CARDS", "MOST_PLACES", "UndecidedTie", "why_not_recursion"]
+
+MOST_PLACES = MOST_CARDS = 1 << 16
+_MOST_KINDS = 60
+
+
+class UndecidedTie(Exception):
+    """The recursion cannot say which of two things of one instant came first; another engine can."""
+
+
+def why_not_recursion(given: RunInput) -> str | None:
+    """The first reason why this run needs an event loop; None if the recursion can play it.
+
+    Example:
+        >>> from twin.engine.inputs import run_input  # doctest: +SKIP
+        >>> why_not_recursion(given)  # doctest: +SKIP
+        'oven takes batches'
+    """
+    return next(_reasons(given), None)
+
+
+def _reasons(given: RunInput) -> Iterator[str]:
+    model = given.model
+    if given.live is not None:
+        yield "it starts from a live state"
+    if given.forecasts:
+        yield "it has failure forecasts"
+    if model.items:
+        yield "components can run short"
+    if model.cyclic:
+        yield "a part can come to a unit again"
+    for unit in model.units:
+        yield from _unit_reasons(unit)
+    ends = [unit.name for unit in model.units if not unit.zones_out]
+    if len(ends) != 1:
+        yield f"parts leave at {len(ends)} units: {', '.join(ends)}"
+    yield from _defect_reasons(given)
+    yield from _launch_reasons(given)
+    yield from _crew_reasons(given)
+    for zone in model.zones:
+        if MOST_PLACES < zone.capacity < UNLIMITED:
+            yield f"{zone.name} has {zone.capacity} places"
+    for loop in model.loops:
+        if loop.cards > MOST_CARDS:
+            yield f"{loop.name} has {loop.cards} cards"
+
+
+def _unit_reasons(unit: UnitTable) -> Iterator[str]:
+    if unit.servers > 1:
+        yield f"{unit.name} has {unit.servers} servers, so parts can overtake"
+    if unit.batch > 1:
+        yield f"{unit.name} takes batches"
+    if unit.interarrival is not None:
+        yield f"parts arrive at {unit.name}"
+    if len(unit.zones_in) > 1 and not unit.assembles:
+        yield f"{unit.name} merges"
+    if unit.eager:
+        yield f"{unit.name} takes its components as they come"
+    if unit.shares or len(set(unit.by_product)) > 1:
+        yield f"{unit.name} sends parts different ways"
+    if unit.rework != LEAVE:
+        yield f"{unit.name} sends parts to rework"
+    if unit.work_needs or unit.setup_needs:
+        yield f"{unit.name} needs an operator"
+    if any(upkeep.every_parts for upkeep in unit.upkeep):
+        yield f"{unit.name} has upkeep after a number of parts"
+    if len(unit.modes) > _MOST_KINDS:
+        yield f"{unit.name} has {len(unit.modes)} failure modes"
+    for mode in unit.modes:
+        if mode.life.mean() <= 0.0 or mode.repair.mean() <= 0.0:
+            yield f"failures of {unit.name} take no time"
+    for upkeep in unit.upkeep:
+        if upkeep.duration.mean() <= 0.0:
+            yield f"upkeep of {unit.name} takes no time"
+
+
+def _defect_reasons(given: RunInput) -> Iterator[str]:
+    units = given.model.units
+    for unit in units:
+        if unit.coverage > 0.0:
+            for name in _defective_before(given, unit):
+                yield f"{unit.name} finds the defects that {name} makes"
+
+
+def _defective_before(given: RunInput, unit: UnitTable) -> Iterator[str]:
+    for z in unit.zones_in:
+        before = given.model.units[given.model.zones[z].upstream]
+        if before.defect_probability > 0.0:
+            yield before.name
+        yield from _defective_before(given, before)
+
+
+def _launch_reasons(given: RunInput) -> Iterator[str]:
+    heads = [given.model.units[u] for u in given.model.heads]
+    if given.jobs is None and given.until_done:
+        yield "it is to end when all is done, but has no jobs"
+    if given.until_done and given.warm_up_s > 0.0:
+        yield "it may end before its warm-up does"
+    if given.jobs is not None:
+        if not given.jobs:
+            yield "its jobs hold no part"
+        for unit in heads:
+            if unit.saturated:
+                yield f"{unit.name} launches without jobs"
+    for unit in heads:
+        if any(law.mean() <= 0.0 for law in unit.cycle):
+            yield f"{unit.name} launches parts in no time"
+
+
+def _crew_reasons(given: RunInput) -> Iterator[str]:
+    model = given.model
+    planned = {row.unit for row in given.maintenance}
+    needing = [u for u, unit in enumerate(model.units) if unit.modes or unit.upkeep or u in planned]
+    if model.crews < len(needing):
+        yield f"{len(needing)} units share {model.crews} maintenance crews"
+    for u in needing:
+        rows = [row for row in given.maintenance if row.unit == u]
+        if len(rows) + len(model.units[u].upkeep) > _MOST_KINDS:
+            yield f"{model.units[u].name} has {len(rows)} planned stops"
+        if any(row.duration_s <= 0.0 or math.isinf(row.duration_s) for row in rows):
+            yield f"planned work on {model.units[u].name} takes no time"
