@@ -162,11 +162,11 @@ class Flow:
             parts = [self._pull(zone) for zone in zones]
             self._begin(server, self._assembled(parts))
             return True
-        zone = self._longest_waiting(zones)
+        zone = self._longest_waiting(unit, zones)
         if zone is None:
             return False
         count = self._ready(zone) if table.batch > 1 else 1
-        if count < table.batch_minimum or not self._allowed(unit, self._first(zone)):
+        if count < table.batch_minimum:
             return False
         for _ in range(min(count, table.batch)):
             if not self._allowed(unit, self._first(zone)):
@@ -242,11 +242,11 @@ class Flow:
         ]
         return min(holding, key=lambda s: (s.asked_s, s.index)) if holding else None
 
-    def _longest_waiting(self, zones: list[Zone]) -> Zone | None:
-        """The zone whose first part could have been taken first; at equal times the first zone."""
+    def _longest_waiting(self, unit: Unit, zones: list[Zone]) -> Zone | None:
+        """Of the zones whose first part can be taken, that where it waits longest; at equal times the first."""
         best, since = None, math.inf
         for zone in zones:
-            if self._first(zone) is None:
+            if not self._allowed(unit, self._first(zone)):
                 continue
             holder = None if zone.parts else self._holder(zone)
             waits = holder.asked_s if holder else zone.parts[0].ready_s
