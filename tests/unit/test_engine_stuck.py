@@ -1,0 +1,130 @@
+"""Lines that cannot go on are explained, not played."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.engine_lab import START, constant, job, plant, serial, unit
+from twin.engine import LiveState, UnitStart, simulate
+from twin.errors import DataError
+from twin.plant import WorkUnitState
+
+
+def test_a_rework_loop_that_has_filled_up_names_its_circle() -> None:
+    """Every part is sent back, one place in the loop, and new parts press in."""
+    line = plant(
+        {
+            "load": unit(1.0),
+            "make": unit(1.0, takes="any", defects={"base": 1 - 1e-12}),
+            "look": unit(1.0, inspection={"coverage": 1.0, "rework": "again", "rework_limit": 99}),
+        },
+        {"in": ("load", "make", 1), "done": ("make", "look", 1), "again": ("look", "make", 1)},
+    )
+    with pytest.raises(DataError) as e:
+        simulate(line, start=START, horizon_s=1000)
+    assert str(e.value) == (
+        "the line cannot go on after 1000 s, deadlock: load waits for make to take a part; make waits "
+        "for look to take a part; look waits for make to take a part"
+    )
+
+
+def test_a_circle_is_found_though_other_units_still_work() -> None:
+    line = plant(
+        {
+            "load": unit(1.0),
+            "make": unit(1.0, takes="any", defects={"base": 1 - 1e-12}),
+            "look": unit(1.0, inspection={"coverage": 1.0, "rework": "again", "rework_limit": 99}),
+            "aside": unit(7.0, release={"policy": "saturated"}),
+        },
+        {"in": ("load", "make", 1), "done": ("make", "look", 1), "again": ("look", "make", 1)},
+    )
+    with pytest.raises(
+        DataError, match="deadlock: .*make waits for look to take a part; look waits"
+    ):
+        simulate(line, start=START, horizon_s=1000)
+
+
+def test_an_assembly_that_misses_a_component_says_which() -> None:
+    """Parts of Q go elsewhere, so m never gets one of them, and the line before it is full."""
+    line = plant(
+        {
+            "u": unit(1.0, routes=[{"zone": "tb", "products": ["P"]}, {"zone": "tc"}]),
+            "b": unit(1.0),
+            "c": unit(1.0),
+            "m": unit(1.0),
+        },
+        {"tb": ("u", "b", 1), "tc": ("u", "c", 1), "zb": ("b", "m", 1), "zc": ("c", "m", 1)},
+        products={"P": "F", "Q": "F"},
+    )
+    with pytest.raises(DataError) as e:
+        simulate(line, start=START, horizon_s=100, jobs=[job("A", 10, "P")])
+    assert str(e.value) == (
+        "the line cannot go on after 100 s, 10 parts have not left: u waits for b to take a part; b waits "
+        "for m to take a part; c waits for a part in tc; m waits for a part in zc"
+    )
+
+
+def test_a_batch_that_never_fills_says_what_it_waits_for() -> None:
+    line = plant(
+        {"u": unit(1.0), "oven": unit(1.0, batch={"size": 4})},
+        {"z": ("u", "oven", 5)},
+    )
+    with pytest.raises(
+        DataError, match="2 parts have not left: u has no job left; oven waits for 4 parts"
+    ):
+        simulate(line, start=START, horizon_s=100, jobs=[job("A", 2), job("B", 4), job("C", 4)])
+
+
+def test_cards_that_never_return_are_named() -> None:
+    """Three parts wait before an oven with the only three cards; it needs four."""
+    line = plant(
+        {"u": unit(1.0), "oven": unit(1.0, batch={"size": 4})},
+        {"z": ("u", "oven", 5)},
+        kanban={"ring": {"first": "u", "last": "oven", "cards": 3}},
+    )
+    with pytest.raises(DataError, match="u waits for a card of ring; oven waits for 4 parts"):
+        simulate(line, start=START, horizon_s=100)
+
+
+def test_a_line_on_which_nothing_takes_time_is_refused() -> None:
+    with pytest.raises(DataError, match="without end at 0 s: no unit takes time"):
+        simulate(serial([0.0, 0.0], 1), start=START, horizon_s=10)
+
+
+def test_failures_without_any_duration_are_refused() -> None:
+    mode = {"time_to_failure": constant(0.0), "repair": constant(0.0)}
+    line = plant({"u": unit(5.0, failure_modes={"jam": mode})})
+    with pytest.raises(DataError, match="without end at 0 s: .* u goes on and on"):
+        simulate(line, start=START, horizon_s=10)
+
+
+def test_a_zero_part_among_parts_that_take_time_is_no_fault() -> None:
+    run = simulate(serial([0.0, 3.0, 0.0], 0), start=START, horizon_s=30)
+    assert run.kpis["good_parts"][0] == 10
+
+
+def test_a_line_that_waits_for_a_delivery_or_a_release_is_no_fault() -> None:
+    line = serial([1.0, 1.0], 1)
+    run = simulate(line, start=START, horizon_s=10, jobs=[job("A", 3), job("B", 3, release_s=100)])
+    assert run.order_good["A"][0] == 3
+    assert run.order_good["B"][0] == 0
+
+
+def test_a_line_that_is_full_because_the_shift_is_over_is_no_fault() -> None:
+    line = plant(
+        {"u0": unit(1.0), "u1": unit(1.0, calendar="never")},
+        {"z": ("u0", "u1", 1)},
+        calendars={
+            "shift": {"weekly": ["Mon-Sun 00:00-24:00"]},
+            "never": {"weekly": ["Mon-Sun 23:00-24:00"]},
+        },
+    )
+    run = simulate(line, start=START, horizon_s=100)
+    assert run.unit_states["u0"]["blocked"][0] == 0.98
+
+
+def test_held_parts_of_a_live_state_are_no_circle_while_the_end_is_open() -> None:
+    held = UnitStart(state=WorkUnitState.BLOCKED, product="P", order_id="old")
+    state = LiveState(at=START, units={name: held for name in ("u0", "u1", "u2")})
+    run = simulate(serial([1.0, 1.0, 1.0], 0), start=START, horizon_s=10, state=state, jobs=[])
+    assert run.order_good["old"][0] == 3
