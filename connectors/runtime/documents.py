@@ -60,6 +60,7 @@ def plant_document(plant: Plant) -> dict[str, Any]:
                 "id": unit_id,
                 "name": unit.name,
                 "role": unit.role,
+                "servers": unit.servers,
                 "parameters": {key: p.model_dump() for key, p in unit.parameters.items()},
             }
             for unit_id, unit in plant.work_units.items()
@@ -67,6 +68,9 @@ def plant_document(plant: Plant) -> dict[str, Any]:
         "storage_zones": [
             {"id": zone_id, **zone.model_dump()} for zone_id, zone in plant.storage_zones.items()
         ],
+        "crews": plant.maintenance.crews,
+        "operators": [{"id": name, "count": team.count} for name, team in plant.operators.items()],
+        "kanban": [{"id": name, "cards": loop.cards} for name, loop in plant.kanban.items()],
         "products": [
             {
                 "id": product_id,

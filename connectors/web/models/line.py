@@ -15,6 +15,7 @@ __all__ = [
     "LineSignal",
     "LineUnit",
     "LineZone",
+    "Loop",
     "Parameter",
     "Plant",
     "PlantUnit",
@@ -26,6 +27,7 @@ __all__ = [
     "Source",
     "Spool",
     "Store",
+    "Team",
     "Telemetry",
 ]
 
@@ -41,6 +43,7 @@ class PlantUnit(Strict):
     id: str
     name: str
     role: str
+    servers: int = Field(description="Identical machines side by side")
     parameters: dict[str, Parameter] = {}
 
 
@@ -49,6 +52,17 @@ class PlantZone(Strict):
     upstream: str
     downstream: str
     capacity: int
+    transport_s: float = Field(description="Time that a conveyor takes; 0: a buffer")
+
+
+class Team(Strict):
+    id: str
+    count: int
+
+
+class Loop(Strict):
+    id: str
+    cards: int
 
 
 class Product(Strict):
@@ -66,6 +80,9 @@ class Plant(Strict):
     currency: str
     work_units: list[PlantUnit]
     storage_zones: list[PlantZone]
+    crews: int = Field(description="Maintenance crews that all machines share")
+    operators: list[Team]
+    kanban: list[Loop]
     products: list[Product]
 
 
