@@ -39,7 +39,7 @@ def test_a_circle_is_found_though_other_units_still_work() -> None:
         {"in": ("load", "make", 1), "done": ("make", "look", 1), "again": ("look", "make", 1)},
     )
     with pytest.raises(
-        DataError, match="deadlock: .*make waits for look to take a part; look waits"
+        DataError, match=r"deadlock: .*make waits for look to take a part; look waits"
     ):
         simulate(line, start=START, horizon_s=1000)
 
@@ -94,7 +94,7 @@ def test_a_line_on_which_nothing_takes_time_is_refused() -> None:
 def test_failures_without_any_duration_are_refused() -> None:
     mode = {"time_to_failure": constant(0.0), "repair": constant(0.0)}
     line = plant({"u": unit(5.0, failure_modes={"jam": mode})})
-    with pytest.raises(DataError, match="without end at 0 s: .* u goes on and on"):
+    with pytest.raises(DataError, match=r"without end at 0 s: .* u goes on and on"):
         simulate(line, start=START, horizon_s=10)
 
 
@@ -125,6 +125,6 @@ def test_a_line_that_is_full_because_the_shift_is_over_is_no_fault() -> None:
 
 def test_held_parts_of_a_live_state_are_no_circle_while_the_end_is_open() -> None:
     held = UnitStart(state=WorkUnitState.BLOCKED, product="P", order_id="old")
-    state = LiveState(at=START, units={name: held for name in ("u0", "u1", "u2")})
+    state = LiveState(at=START, units=dict.fromkeys(("u0", "u1", "u2"), held))
     run = simulate(serial([1.0, 1.0, 1.0], 0), start=START, horizon_s=10, state=state, jobs=[])
     assert run.order_good["old"][0] == 3
