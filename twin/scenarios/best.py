@@ -136,6 +136,7 @@ class _Race:
     history: list[Elimination] = field(default_factory=list)
     n: int = 0
     engine: str = ""
+    reason: str = ""
     seed: int = 0
     horizon_s: float = 0.0
 
@@ -153,7 +154,8 @@ class _Race:
         self.n = n
 
     def _kept(self, result: RunResult) -> Floats:
-        self.engine, self.seed, self.horizon_s = result.engine, result.seed, result.horizon_s
+        self.engine, self.reason = result.engine, result.reason
+        self.seed, self.horizon_s = result.seed, result.horizon_s
         if self.kpi not in result.kpis:
             raise NotFoundError(
                 f'no KPI "{self.kpi}" in these runs; known are {", ".join(result.kpis)}'
@@ -223,8 +225,10 @@ def _selection(
         probability=probability,
         delta=delta,
         engine=race.engine,
+        reason=race.reason,
         seed=race.seed,
         horizon_s=race.horizon_s,
+        warm_up_s=race.run.get("warm_up_s", 0.0),
         replications=sum(one.replications for one in alternatives),
         alternatives=tuple(alternatives),
         history=tuple(race.history),

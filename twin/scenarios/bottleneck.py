@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +10,10 @@ import numpy as np
 
 from twin.engine import LiveState, RunResult, t_interval
 from twin.plant import Plant
-from twin.scenarios.critical_path import KINDS, critical_path
+from twin.scenarios.critical_path import KINDS, CriticalPath, critical_path
 from twin.scenarios.pairs import check_level, plain
 
-__all__ = ["Bottleneck", "StationShare", "bottleneck"]
+__all__ = ["Bottleneck", "StationShare", "averaged", "bottleneck", "critical_paths"]
 
 
 _SPOKEN = {
@@ -125,11 +125,36 @@ def bottleneck(
         'the bottleneck is bend: 99% of the time that decided the end, 99% in service'
     """
     check_level(level)
+    return averaged(critical_paths(run, plant, state), plant, level=level)
+
+
+def critical_paths(
+    run: RunResult, plant: Plant, state: LiveState | None = None
+) -> list[CriticalPath]:
+    """Of all replications of a run with its trace, after its warm-up.
+
+    Raises:
+        DataError: The run kept no trace.
+    """
     first = run.first_replication
-    paths = [
+    return [
         critical_path(run, plant, replication=number, state=state, from_s=run.warm_up_s)
         for number in range(first, first + run.replications)
     ]
+
+
+def averaged(paths: Sequence[CriticalPath], plant: Plant, *, level: float = 0.90) -> Bottleneck:
+    """The bottleneck by the critical paths of some replications.
+
+    Args:
+        paths: At least one.
+        plant: As it was simulated.
+        level: Confidence of the intervals.
+
+    Raises:
+        DataError: ``level`` is no confidence.
+    """
+    check_level(level)
     lengths = np.array([path.end_s - path.from_s for path in paths])
     table = np.zeros((len(paths), len(plant.work_units), len(KINDS)))
     units, kinds = list(plant.work_units), list(KINDS)

@@ -39,9 +39,11 @@ class Comparison:
             "name": self.name,
             "changes": [str(change) for change in self.changes],
             "engine": self.baseline.engine,
+            "engine_reason": self.baseline.reason,
             "seed": self.baseline.seed,
             "replications": self.baseline.replications,
             "horizon_h": self.baseline.horizon_s / 3600.0,
+            "warm_up_s": self.baseline.warm_up_s,
             "level": self.level,
             "kpis": [kpi.as_dict() for kpi in self.kpis.values()],
         }

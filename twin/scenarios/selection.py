@@ -54,8 +54,11 @@ class Selection:
     delta: float
     """Smallest difference that matters, in the KPI's unit."""
     engine: str
+    reason: str
+    """Why this engine ran."""
     seed: int
     horizon_s: float
+    warm_up_s: float
     replications: int
     """Of all scenarios together."""
     alternatives: tuple[Alternative, ...]
@@ -91,8 +94,10 @@ class Selection:
             "delta": self.delta,
             "verdict": self.verdict,
             "engine": self.engine,
+            "engine_reason": self.reason,
             "seed": self.seed,
             "horizon_h": self.horizon_s / 3600.0,
+            "warm_up_s": self.warm_up_s,
             "replications": self.replications,
             "alternatives": [
                 {

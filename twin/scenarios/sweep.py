@@ -52,9 +52,12 @@ class Sweep:
     paths: tuple[str, ...]
     level: float
     engine: str
+    reason: str
+    """Why this engine ran."""
     seed: int
     replications: int
     horizon_s: float
+    warm_up_s: float
     baseline: Mapping[str, tuple[float, float, float]]
     """Mean of each KPI of the line as it is, and the ends of its interval."""
     points: tuple[SweepPoint, ...]
@@ -79,9 +82,11 @@ class Sweep:
         return {
             "paths": list(self.paths),
             "engine": self.engine,
+            "engine_reason": self.reason,
             "seed": self.seed,
             "replications": self.replications,
             "horizon_h": self.horizon_s / 3600.0,
+            "warm_up_s": self.warm_up_s,
             "level": self.level,
             "kpis": [
                 {"name": name, "unit": KPIS[name].unit, "better": KPIS[name].better}
@@ -187,9 +192,11 @@ def sweep(
         paths=tuple(grid),
         level=level,
         engine=baseline.engine,
+        reason=baseline.reason,
         seed=baseline.seed,
         replications=replications,
         horizon_s=baseline.horizon_s,
+        warm_up_s=arguments.get("warm_up_s", 0.0),
         baseline=_means(baseline, level),
         points=tuple(
             SweepPoint(
@@ -211,6 +218,7 @@ class _Kept:
     """What a point keeps of its runs: ten thousand whole results would not fit in memory."""
 
     engine: str
+    reason: str
     seed: int
     horizon_s: float
     kpis: Mapping[str, Floats]
@@ -218,7 +226,7 @@ class _Kept:
 
 def _kept(kpis: Sequence[str] | None, result: RunResult) -> _Kept:
     found = {n: v for n, v in result.kpis.items() if kpis is None or n in kpis}
-    return _Kept(result.engine, result.seed, result.horizon_s, found)
+    return _Kept(result.engine, result.reason, result.seed, result.horizon_s, found)
 
 
 def _means(kept: _Kept, level: float) -> dict[str, tuple[float, float, float]]:
