@@ -97,8 +97,8 @@ def ask(w: Any, server: Any) -> None:
     """What the server wants may be possible now; what plainly is not, is asked again when it may be."""
     s = w.server[server]
     if s.phase == HELD:
-        z = w.zone[w.part[s.first].dest]
-        if z.parts >= z.capacity:
+        dest = w.part[s.first].dest
+        if dest >= 0 and w.zone[dest].parts >= w.zone[dest].capacity:
             return
     elif s.phase == EMPTY:
         if s.on == 0 or s.down == 1:
@@ -176,6 +176,18 @@ def give_back(w: Any, part: Any, n: Any, at: Any) -> None:
             ask_idle(w, w.counters[1, loop])
 
 
+@jit
+def return_cards(w: Any, part: Any, of: Any) -> None:
+    """Those of these cards that the part has return."""
+    p = w.part[part]
+    for loop in range(w.counters.shape[1]):
+        bit = np.int64(1) << loop
+        if p.cards & of & bit:
+            p.cards &= ~bit
+            w.counters[0, loop] += 1
+            ask_idle(w, w.counters[1, loop])
+
+
 @jit_inline
 def emptied(w: Any, server: Any) -> None:
     """The last part has left the server."""
@@ -232,6 +244,12 @@ def put(w: Any, server: Any) -> Any:
     line = w.line[0]
     part = w.server[server].first
     zone = w.part[part].dest
+    if zone < 0:  # held so by a live start
+        s = w.server[server]
+        s.first, s.parts = -1, 0
+        leave(w, s.unit, part)
+        emptied(w, server)
+        return True
     z = w.zone[zone]
     if z.parts >= z.capacity:
         return False
@@ -329,6 +347,7 @@ def free(w: Any, part: Any) -> None:
 def absorb(w: Any, lead: Any, part: Any) -> None:
     """The part becomes one with the lead."""
     w.part[lead].defective |= w.part[part].defective
+    return_cards(w, part, w.part[lead].cards)
     w.part[lead].cards |= w.part[part].cards
     count_time(w, part, tick_of(w.line[0].now))
     free(w, part)
@@ -379,12 +398,13 @@ def take_kit(w: Any, server: Any, unit: Any) -> Any:
 
 @jit_inline
 def longest_waiting(w: Any, unit: Any) -> Any:
-    """The zone whose first part could have been taken first; -1: none has one."""
+    """Of the zones whose first part can be taken, that where it waits longest; -1: none."""
     u = w.unit[unit]
     best, since = _NONE, np.inf
     for k in range(u.zones_at, u.zones_at + u.zones):
         zone = w.ints[k]
-        if first_part(w, zone) < 0:
+        part = first_part(w, zone)
+        if part < 0 or not allowed_part(w, unit, part):
             continue
         z = w.zone[zone]
         waits = w.part[z.first].ready if z.parts > 0 else w.server[holder_of(w, zone)].asked
@@ -467,22 +487,30 @@ def new_part(w: Any, unit: Any, k: Any, order: Any, product: Any) -> Any:
 
 
 @jit
+def ask_heads_of(w: Any, queue: Any) -> None:
+    """Another job is next: other heads may have what it takes."""
+    for unit in range(len(w.unit)):
+        if w.unit[unit].launches == 1 and w.unit[unit].queue == queue:
+            ask_idle(w, unit)
+
+
+@jit
 def launch(w: Any, server: Any, unit: Any) -> Any:
     """The next part of the jobs or lots, if it is released."""
     line, u = w.line[0], w.unit[unit]
-    again = u.again_first
+    again, q = u.again_first, w.unit[u.queue]
     order, product = _NONE, np.int64(0)
     if again >= 0:
         order, product = w.part[again].order, np.int64(w.part[again].product)
     elif u.launches == 2:
-        position = u.position + (1 if u.left == 0 else 0)
+        position = q.position + (1 if q.left == 0 else 0)
         order = -2 - position
         product = np.int64(w.lot[position % line.lots].product)
     else:
-        if u.position >= line.jobs or w.job[u.position].release > line.now:
+        if q.position >= line.jobs or w.job[q.position].release > line.now:
             return False
-        order = w.job[u.position].order
-        product = np.int64(w.job[u.position].product)
+        order = w.job[q.position].order
+        product = np.int64(w.job[q.position].product)
     if not allowed(w, unit, np.int64(0), product):
         return False
     part = new_part(w, unit, u.launched, order, product)
@@ -491,15 +519,16 @@ def launch(w: Any, server: Any, unit: Any) -> Any:
         u.again_first = w.part[again].next
         free(w, again)
     else:
-        if u.left == 0:
+        if q.left == 0:
             if u.launches == 2:
-                u.position += 1
-                u.left = w.lot[u.position % line.lots].quantity
+                q.position += 1
+                q.left = w.lot[q.position % line.lots].quantity
             else:
-                u.left = w.job[u.position].quantity
-        u.left -= 1
-        if u.left == 0 and u.launches == 1:
-            u.position += 1
+                q.left = w.job[q.position].quantity
+        q.left -= 1
+        if q.left == 0 and u.launches == 1:
+            q.position += 1
+            ask_heads_of(w, u.queue)
     if u.main and order >= 0 and np.isnan(w.order[order].started):
         w.order[order].started = line.now
     put_in(w, server, part)
@@ -553,24 +582,17 @@ def turn_away(w: Any) -> None:
 @jit
 def out(w: Any, unit: Any, part: Any, good: Any) -> None:
     """The part leaves the line."""
-    line, p, u = w.line[0], w.part[part], w.unit[unit]
+    line, p = w.line[0], w.part[part]
     count_time(w, part, tick_of(line.now))
     if p.cards:
-        give_back(w, part, u.closes, u.closes_at)
-        for loop in range(w.counters.shape[1]):
-            bit = np.int64(1) << loop
-            if p.cards & bit:
-                p.cards &= ~bit
-                w.counters[0, loop] += 1
-                ask_idle(w, w.counters[1, loop])
-    if p.main:
+        return_cards(w, part, p.cards)
+    if p.main and p.order >= 0:
         line.main_left -= 1
-        if p.order >= 0:
-            o = w.order[p.order]
-            o.good += good
-            o.left -= 1
-            if o.left == 0:
-                o.finished = line.now
+        o = w.order[p.order]
+        o.good += good
+        o.left -= 1
+        if o.left == 0:
+            o.finished = line.now
 
 
 @jit

@@ -18,7 +18,7 @@ import numba
 import numpy as np
 from numba import config, njit
 
-__all__ = ["folder", "jit", "jit_inline"]
+__all__ = ["folder", "jit", "jit_inline", "jit_with_scratch"]
 
 
 @cache
@@ -43,19 +43,26 @@ def _compiled(function: Any, **options: Any) -> Any:
     before = config.CACHE_DIR
     config.CACHE_DIR = str(folder())
     try:
-        # No reference counting: engine code makes no array, and counting costs more than it does.
-        return njit(
-            error_model="numpy", fastmath=False, cache=True, nogil=True, _nrt=False, **options
-        )(function)
+        return njit(error_model="numpy", fastmath=False, cache=True, nogil=True, **options)(
+            function
+        )
     finally:
         config.CACHE_DIR = before
 
 
+# Without reference counting: what makes no array must not count them, which costs more than it does.
+
+
 def jit(function: Any) -> Any:
-    """Compile at the first call."""
-    return _compiled(function)
+    """Compile at the first call. The function makes no array."""
+    return _compiled(function, _nrt=False)
 
 
 def jit_inline(function: Any) -> Any:
-    """Compile into every place that calls it."""
-    return _compiled(function, forceinline=True)
+    """Compile into every place that calls it. The function makes no array."""
+    return _compiled(function, _nrt=False, forceinline=True)
+
+
+def jit_with_scratch(function: Any) -> Any:
+    """Compile at the first call; the function may make arrays for itself."""
+    return _compiled(function)

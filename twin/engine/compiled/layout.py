@@ -9,6 +9,7 @@ import numpy as np
 __all__ = [
     "AGED",
     "ASK",
+    "BLOCK",
     "CURVE_ENDS",
     "EVENT",
     "FORECAST",
@@ -30,7 +31,7 @@ __all__ = [
 
 
 def _record(**fields: str) -> Any:
-    return np.dtype([(name, kind) for name, kind in fields.items()], align=True)
+    return np.dtype(list(fields.items()), align=True)
 
 
 LINE = _record(
@@ -57,6 +58,7 @@ LINE = _record(
     until_done="i4",
     short="i4",
     curve_mode="i4",
+    curve_works="i4",
     next_release="i4",
     next_receipt="i4",
     heads="i4",
@@ -164,13 +166,15 @@ UNIT = _record(
     consumes_at="i4",
     head="i4",
     launches="i4",
+    queue="i4",
     interarrival="i4",
     arriving_at="i4",
     again_first="i4",
     again_last="i4",
     failures_at="i4",
 )
-"""``launches``: 0 no, 1 the jobs, 2 lots without end. ``consumes_at``: by product, where (item, place of
+"""``launches``: 0 no, 1 the jobs, 2 lots without end. ``queue``: the unit whose position in the jobs or
+lots counts. ``consumes_at``: by product, where (item, place of
 its quantity) begin, and one more for the end of the last."""
 
 ZONE = _record(
@@ -223,6 +227,9 @@ MODE = _record(
     server="i4",
 )
 """``curve``: 1 while its due event is the end of a forecast's curve. ``first``: how the first life is found."""
+
+BLOCK = 64
+"""Variates that are drawn at a time."""
 
 NEW, AGED, FORECAST, CURVE_ENDS, UNDER_REPAIR = range(5)
 """The first draw of its law; ``residual`` seconds; after ``residual`` seconds by the clock; from then on by
@@ -282,11 +289,13 @@ class World(NamedTuple):
     """Cards left by loop, then people free by team."""
     on_hand: Any
     row_waiting: Any
+    drawn: Any
+    """Variates of each unit's work by product, a block at a time, and which block it is."""
+    drawn_block: Any
     visits: Any
     kit: Any
     touched: Any
     releases: Any
-    tree: Any
     timer: Any
-    timer_kind: Any
+    timer_rank: Any
     log: Any

@@ -19,7 +19,7 @@ from twin.engine.compiled.flow import (
 from twin.engine.compiled.jit import jit, jit_inline
 from twin.engine.compiled.layout import AGED, CURVE_ENDS, NEW, UNDER_REPAIR
 from twin.engine.compiled.pointers import world_of
-from twin.engine.compiled.queues import ask_pop, event_pop, event_push, set_timer
+from twin.engine.compiled.queues import ask_pop, event_pop, event_push, first_timer, set_timer
 from twin.engine.compiled.work import (
     ask_crew,
     curve_ended,
@@ -36,6 +36,7 @@ from twin.engine.compiled.work import (
     renew,
     repaired,
     shift,
+    stop,
     upkeep_due,
     work_ended,
     worn_out,
@@ -54,7 +55,7 @@ from twin.engine.kinds import (
     rank,
 )
 from twin.engine.model import STATES
-from twin.engine.starts import EMPTY, HELD, SETTING_UP
+from twin.engine.starts import EMPTY, HELD, SETTING_UP, WORKING
 
 __all__ = ["DONE", "ENDLESS", "MORE_ROOM", "RESIDUAL", "advance", "close", "prepare"]
 
@@ -157,13 +158,12 @@ def advance(table: Any) -> Any:
             while True:
                 if line.free_parts < line.reserve or line.short:
                     return MORE_ROOM
-                first = w.tree[1]
-                at = w.timer[first]
+                at = first_timer(w)
                 due = w.event[0].time if line.events > 0 else np.inf
                 if at <= due:
                     if at != line.now:
                         break
-                    timer_ended(w, first)
+                    timer_ended(w, w.timer_rank[1])
                 else:
                     if due != line.now:
                         break
@@ -182,11 +182,12 @@ def advance(table: Any) -> Any:
 
 
 @jit_inline
-def timer_ended(w: Any, server: Any) -> None:
+def timer_ended(w: Any, first: Any) -> None:
     """The stretch of a server ends, or its repair."""
-    kind, running = w.timer_kind[server], w.server[server].running
+    server = first & 0xFFFFF
+    running = w.server[server].running
     set_timer(w, server, np.inf, 0)
-    if kind == 1:
+    if first >> 20:
         repaired(w, server)
     elif running == 1:
         work_ended(w, server)
@@ -205,6 +206,10 @@ def event_happens(w: Any) -> Any:
         m = w.mode[detail]
         if m.stamp == stamp:
             if m.curve:
+                s = w.server[about]
+                line.curve_works = 1 if s.running and s.phase == WORKING else 0
+                if line.curve_works:
+                    stop(w, about)
                 m.age += w.server[about].operated if m.operating else line.now
                 line.curve_mode = detail
                 return True

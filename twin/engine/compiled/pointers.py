@@ -63,13 +63,14 @@ _FIELDS: dict[str, types.Array] = {
     "counters": _numbers(types.int64, 2),
     "on_hand": _numbers(types.float64),
     "row_waiting": _numbers(types.int8, 2),
+    "drawn": _numbers(types.float64, 2),
+    "drawn_block": _numbers(types.int64),
     "visits": _numbers(types.int32, 2),
     "kit": _numbers(types.int32),
     "touched": _numbers(types.int32),
     "releases": _numbers(types.float64),
-    "tree": _numbers(types.int32),
-    "timer": _numbers(types.float64),
-    "timer_kind": _numbers(types.int32),
+    "timer": _numbers(types.int64),
+    "timer_rank": _numbers(types.int64),
     "log": _records(layout.LOG),
 }
 _PLACE = {name: i * _SLOT for i, name in enumerate(_FIELDS)}
@@ -92,7 +93,7 @@ def addresses(world: World) -> Any:
     return table
 
 
-class _WorldType(types.Opaque):
+class _WorldType(types.Opaque):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__(name="linetwin.World")
 

@@ -5,29 +5,59 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numba import types
+from numba.extending import intrinsic
 
+from twin.engine.arithmetic import bits_of, float_of
+from twin.engine.compiled import variates
 from twin.engine.compiled.jit import jit, jit_inline
 
-__all__ = ["ask_pop", "ask_push", "event_pop", "event_push", "set_timer"]
+__all__ = ["ask_pop", "ask_push", "event_pop", "event_push", "first_timer", "set_timer"]
+
+assert variates  # noqa: S101 - it teaches the compiler bits_of and float_of
+
+
+@intrinsic
+def either(typing: Any, condition: Any, then: Any, otherwise: Any) -> Any:
+    """One of two whole numbers, without a jump: nobody can foretell which."""
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        chosen = builder.select(*args)
+        chosen.set_metadata("unpredictable", builder.module.add_metadata([]))
+        return chosen
+
+    return types.int64(types.boolean, types.int64, types.int64), build
 
 
 @jit_inline
 def set_timer(w: Any, server: Any, time: Any, kind: Any) -> None:
-    """The server's next end of a stretch (kind 0) or repair (kind 1); inf: none."""
-    timer, tree = w.timer, w.tree
-    timer[server] = time
-    w.timer_kind[server] = kind
-    node = (w.line[0].leaves + server) >> 1
-    while node >= 1:
-        a, b = tree[2 * node], tree[2 * node + 1]
-        ta, tb = timer[a], timer[b]
-        first = a
-        if tb < ta or (tb == ta and w.timer_kind[b] < w.timer_kind[a]):
-            first = b
-        if tree[node] == first and first != server:
-            break
-        tree[node] = first
+    """The server's next end of a stretch (kind 0) or repair (kind 1); inf: none.
+
+    Every node of the tree holds the first of its two: what lies beside the way up is known before,
+    and which of two is first, which cannot be foretold, is chosen without a branch. Times are kept
+    as their bits: of numbers that are not negative they have the same order, and compare sooner.
+    """
+    times, ranks = w.timer, w.timer_rank
+    node = w.line[0].leaves + server
+    at = np.int64(bits_of(time))
+    rank = (np.int64(kind) << 20) + server
+    times[node] = at
+    ranks[node] = rank
+    while node > 1:
+        beside = times[node ^ 1]
+        rank_beside = ranks[node ^ 1]
+        later = (beside < at) | ((beside == at) & (rank_beside < rank))
+        at = either(later, beside, at)
+        rank = either(later, rank_beside, rank)
         node >>= 1
+        times[node] = at
+        ranks[node] = rank
+
+
+@jit_inline
+def first_timer(w: Any) -> Any:
+    """When the first timer of all servers ends."""
+    return float_of(np.uint64(w.timer[1]))
 
 
 @jit

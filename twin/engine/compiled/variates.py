@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic, overload, register_jitable
 
 from twin.engine import arithmetic, streams
+from twin.engine.compiled.jit import jit_inline, jit_with_scratch
 from twin.engine.variates import (
     CONSTANT,
     EMPIRICAL,
@@ -105,8 +106,8 @@ for _shared in (
     # Within a loop, so that the loop becomes one of vector instructions.
     register_jitable(error_model="numpy", forceinline=True)(_shared)
 
-_exact = njit(error_model="numpy", fastmath=False, cache=True, nogil=True)
-_inlined = njit(error_model="numpy", fastmath=False, cache=True, nogil=True, forceinline=True)
+_exact = jit_with_scratch
+_inlined = jit_inline
 
 CHUNK = 1024
 """Variates made at a time: they stay in the nearest cache from step to step."""

@@ -18,7 +18,9 @@ from twin.engine.compiled.flow import (
 )
 from twin.engine.compiled.flow import put as put_on
 from twin.engine.compiled.jit import jit, jit_inline
+from twin.engine.compiled.layout import BLOCK
 from twin.engine.compiled.queues import ask_push, event_push, set_timer
+from twin.engine.compiled.variates import quantile_at, uniform_at
 from twin.engine.counts import KINDS
 from twin.engine.kinds import FAILURE_DUE, MAINTENANCE_DUE, SHIFT, rank
 from twin.engine.starts import EMPTY, HELD, SETTING_UP, WORKING
@@ -95,7 +97,6 @@ def begin(w: Any, server: Any) -> None:
     """Work begins: its duration is that of the first part."""
     line, s = w.line[0], w.server[server]
     unit = s.unit
-    u = w.unit[unit]
     hour = hour_of(w)
     part = s.first
     for _ in range(s.parts):
@@ -108,8 +109,32 @@ def begin(w: Any, server: Any) -> None:
         if line.log_on:
             note(w, unit, _START, part)
         part = p.next
-    p = w.part[s.first]
-    s.remaining = draw(w, w.ints[u.cycle_at + p.product], u.cycle_start, u.cycle_gamma, p.index)
+    s.remaining = work_of(w, unit, w.part[s.first].product, w.part[s.first].index)
+
+
+@jit_inline
+def work_of(w: Any, unit: Any, product: Any, index: Any) -> Any:
+    """Duration of the work on one part; first visits are drawn a block at a time."""
+    u = w.unit[unit]
+    if index >= _VISIT:
+        law = w.ints[u.cycle_at + product]
+        return draw(w, law, u.cycle_start, u.cycle_gamma, index)
+    row = unit * w.line[0].products + product
+    if w.drawn_block[row] != index // BLOCK:
+        draw_block(w, unit, product, row, index // BLOCK)
+    return w.drawn[row, index % BLOCK]
+
+
+@jit
+def draw_block(w: Any, unit: Any, product: Any, row: Any, block: Any) -> None:
+    """The next durations of the unit's work on a product."""
+    u = w.unit[unit]
+    law = w.ints[u.cycle_at + product]
+    w.drawn_block[row] = block
+    code, at = w.law_code[law], w.law_first[law]
+    for i in range(BLOCK):
+        u_at = uniform_at(u.cycle_start, u.cycle_gamma, block * BLOCK + i)
+        w.drawn[row, i] = quantile_at(code, at, w.law_params, u_at)
 
 
 @jit_inline
@@ -175,7 +200,17 @@ def grant_flow(w: Any, server: Any) -> Any:
 
 @jit_inline
 def pause(w: Any, server: Any) -> None:
-    """Stop setup or work where it stands; what is left stays with the server."""
+    """Stop setup or work where it stands, and let the operator go."""
+    s = w.server[server]
+    stop(w, server)
+    if s.team >= 0:
+        let_go(w, server)
+    s.wants = 0
+
+
+@jit_inline
+def stop(w: Any, server: Any) -> None:
+    """The stretch ends before its time; what is left stays with the server."""
     s = w.server[server]
     if s.running:
         done = w.line[0].now - s.began
@@ -184,9 +219,6 @@ def pause(w: Any, server: Any) -> None:
             s.operated += done
         s.running = 0
         set_timer(w, server, np.inf, 0)
-    if s.team >= 0:
-        let_go(w, server)
-    s.wants = 0
 
 
 @jit
@@ -353,10 +385,10 @@ def failure_due(w: Any, server: Any, k: Any) -> None:
 @jit
 def curve_ended(w: Any, server: Any, k: Any) -> None:
     """A forecast has said its last: the law goes on, with the residual life found meanwhile."""
-    pause(w, server)
     live(w, server, k, w.mode[k].residual)
     least_life(w, server)
-    go_on(w, server)
+    if w.line[0].curve_works:
+        run(w, server)
 
 
 @jit

@@ -13,7 +13,7 @@ from twin.engine.compiled.layout import AGED, CURVE_ENDS, FORECAST, UNDER_REPAIR
 from twin.engine.counts import TALLIES, hours_of
 from twin.engine.inputs import RunInput
 from twin.engine.model import STATES, UnitTable
-from twin.engine.starts import PlacedPart, entity, first_lives, place
+from twin.engine.starts import HELD, WORKING, PlacedPart, entity, first_lives, place
 from twin.engine.streams import stream_key
 from twin.engine.stuck import too_much_at_once
 from twin.engine.variates import CONSTANT
@@ -178,6 +178,7 @@ class Stage:
             "consumes_at": self._consumption(table),
             "head": heads.index(u) if u in heads else -1,
             "launches": self._launches(table),
+            "queue": self._queue(u, table),
             "interarrival": given.laws.interarrival[u],
             "arriving_at": floats.add(table.arriving),
             "again_first": -1,
@@ -192,6 +193,14 @@ class Stage:
         if table.zones_in:
             return 0
         return 1 if self.given.jobs is not None and not table.saturated else 2
+
+    def _queue(self, u: int, table: UnitTable) -> int:
+        """The first of the heads that share the jobs; any other unit has its own."""
+        if not table.main or self._launches(table) != 1:
+            return u
+        shared = (h for h in self.given.model.heads)
+        units = self.given.model.units
+        return next(h for h in shared if units[h].main and self._launches(units[h]) == 1)
 
     def _consumption(self, table: UnitTable) -> int:
         if not any(table.consumes):
@@ -308,13 +317,14 @@ class Stage:
             counters=counters,
             on_hand=np.array(self._on_hand, np.float64),
             row_waiting=np.zeros((len(self.row), model.servers), np.int8),
+            drawn=np.empty((len(model.units) * len(model.products), layout.BLOCK)),
+            drawn_block=np.full(len(model.units) * len(model.products), -1, np.int64),
             visits=np.zeros((self.parts, len(model.units)) if model.cyclic else (1, 1), np.int32),
             kit=np.full(self._kits, -1, np.int32),
             touched=np.zeros(model.servers, np.int32),
             releases=self.releases,
-            tree=_tree(leaves),
-            timer=np.full(leaves, math.inf),
-            timer_kind=np.zeros(leaves, np.int32),
+            timer=np.full(2 * leaves, math.inf).view(np.int64),
+            timer_rank=_ranks(leaves),
             log=np.zeros(self.log_rows, layout.LOG),
         )
         self._draw_keys(world, replication)
@@ -362,6 +372,8 @@ class Stage:
                 part = self._put_part(world, start.part)
                 server["first"], server["last"], server["parts"] = part, part, 1
                 server["phase"], server["remaining"] = start.phase, start.remaining_s
+                if self.given.model.cyclic and start.phase in (WORKING, HELD):
+                    world.visits[part, server["unit"]] = 1
         for life in first_lives(self.given, replication):
             mode = world.mode[world.server[life.server]["modes_at"] + life.mode]
             if mode["first"] == UNDER_REPAIR:
@@ -375,18 +387,17 @@ class Stage:
         part["number"] = part["index"] = row.number
         part["order"], part["product"], part["main"] = row.order, row.product, row.main
         part["dest"] = part["next"] = -1
-        if row.main:
+        if row.main and row.order >= 0:
             world.line["main_left"] += 1
-            if row.order >= 0:
-                world.order["left"][row.order] += 1
-                world.order["started"][row.order] = 0.0
+            world.order["left"][row.order] += 1
+            world.order["started"][row.order] = 0.0
         return row.number
 
 
-def _tree(leaves: int) -> Any:
+def _ranks(leaves: int) -> Any:
     """A tree of timers none of which runs: every node shows its leftmost leaf."""
-    tree = np.zeros(2 * leaves, np.int32)
-    tree[leaves:] = np.arange(leaves)
+    ranks = np.zeros(2 * leaves, np.int64)
+    ranks[leaves:] = np.arange(leaves)
     for node in range(leaves - 1, 0, -1):
-        tree[node] = tree[2 * node]
-    return tree
+        ranks[node] = ranks[2 * node]
+    return ranks
