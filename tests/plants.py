@@ -81,8 +81,9 @@ CALENDARS: Table = {
 class _Draft:
     """A plant file in the making: which unit feeds which, and what else must fit together."""
 
-    def __init__(self, draw: st.DrawFn) -> None:
+    def __init__(self, draw: st.DrawFn, ordered: bool) -> None:
         self.draw = draw
+        self.ordered = ordered
         self.products = PRODUCTS[: draw(st.sampled_from([1, 1, 2, 3]))]
         count = draw(st.integers(1, 6))
         self.names = [f"u{i}" for i in range(count)]
@@ -91,6 +92,10 @@ class _Draft:
         }
         self.zones: dict[str, Table] = {}
         for j in range(1, count):
+            if ordered:
+                near = draw(st.sampled_from([True, True, True, False]))
+                self.zone(f"u{j}", f"u{j - 1 if near else draw(st.integers(0, j - 1))}")
+                continue
             for i in self._feeders(j):
                 self.zone(f"u{i}", f"u{j}")
 
@@ -133,6 +138,11 @@ class _Draft:
 
     def flow(self) -> None:
         """Merges, assemblies, rework and routes; in this order, for each needs the one before."""
+        if self.ordered:
+            for unit in self.units.values():
+                if _rarely(self.draw):
+                    unit["defects"] = {"base": 0.5}
+            return
         for name, unit in self.units.items():
             if len(self.before(name)) > 1:
                 unit["takes"] = self.draw(st.sampled_from(["any", "all"]))
@@ -187,7 +197,9 @@ class _Draft:
         if len(self.products) > 1 and _rarely(draw):
             unit["cycle_time"][self.products[-1]] = draw(laws(zero=False))
         zones = self.before(name)
-        if len(zones) == 1 and _rarely(draw, 5):
+        if self.ordered:
+            pass
+        elif len(zones) == 1 and _rarely(draw, 5):
             unit["batch"] = {"size": draw(st.integers(2, 3)), "minimum": draw(st.integers(1, 2))}
             zone = self.zones[zones[0]]
             zone["capacity"] = max(zone["capacity"], unit["batch"]["minimum"])
@@ -217,7 +229,7 @@ class _Draft:
         unit["failure_modes"] = modes
         for which in ("grease", "check")[: draw(st.sampled_from([0, 0, 0, 1, 2]))]:
             one: Table = {"duration": draw(laws())}
-            if draw(st.booleans()):
+            if not self.ordered and draw(st.booleans()):
                 one["every_parts"] = draw(st.integers(1, 4))
             else:
                 one["every_h"] = draw(st.sampled_from([20.0, 7.0])) / 3600.0
@@ -231,7 +243,8 @@ class _Draft:
     def release(self, name: str) -> None:
         """How a head comes by parts."""
         draw = self.draw
-        policy = draw(st.sampled_from(["jobs", "jobs", "saturated", "arrivals"]))
+        policies = ["jobs"] if self.ordered else ["jobs", "jobs", "saturated", "arrivals"]
+        policy = draw(st.sampled_from(policies))
         found: Table = {"policy": policy}
         if policy == "arrivals":
             found["interarrival"] = draw(laws(4.0, zero=False))
@@ -313,10 +326,10 @@ class _Draft:
         zones = self.draw(st.permutations(list(self.zones)))
         families = {"P": "F", "Q": "F", "R": "G"}
         return {
-            "operators": self.operators(),
+            "operators": {} if self.ordered else self.operators(),
             "kanban": self.kanban(),
-            **self.material(),
-            "maintenance": {"crews": self.draw(st.integers(1, 2))},
+            **({} if self.ordered else self.material()),
+            "maintenance": {"crews": len(order) if self.ordered else self.draw(st.integers(1, 2))},
             "products": {p: {"family": families[p]} for p in self.products},
             "work_units": {name: self.units[name] for name in order},
             "storage_zones": {name: self.zones[name] for name in zones},
@@ -328,11 +341,14 @@ def _at(seconds: float) -> Any:
 
 
 @st.composite
-def plants(draw: st.DrawFn) -> Plant:
-    """A small line of one to six units with whatever the plant file knows."""
+def plants(draw: st.DrawFn, ordered: bool = False) -> Plant:
+    """A small line of one to six units with whatever the plant file knows.
+
+    ``ordered``: only what keeps parts in a fixed order everywhere, which the recursion can play.
+    """
     names = {"site": "S", "area": "A", "line": "L", "name": "fuzz", "timezone": "UTC"}
     found = Plant.model_validate(
-        {**names, "currency": "EUR", "calendars": CALENDARS, **_Draft(draw).file()}
+        {**names, "currency": "EUR", "calendars": CALENDARS, **_Draft(draw, ordered).file()}
     )
     faults = [str(fault) for fault in cross_faults(found, "plant")]
     assert not faults, faults
@@ -340,7 +356,7 @@ def plants(draw: st.DrawFn) -> Plant:
 
 
 @st.composite
-def runs(draw: st.DrawFn, plant: Plant) -> dict[str, Any]:
+def runs(draw: st.DrawFn, plant: Plant, ordered: bool = False) -> dict[str, Any]:
     """Arguments of ``simulate`` for this plant, without the engine."""
     horizon_s = draw(st.sampled_from([60.0, 20.0, 200.0, 333.3]))
     found: dict[str, Any] = {
@@ -357,14 +373,16 @@ def runs(draw: st.DrawFn, plant: Plant) -> dict[str, Any]:
         found["mix"] = {p: draw(st.integers(1, 3)) for p in plant.products}
     if _rarely(draw):
         found["first_replication"] = draw(st.integers(1, 5))
-    if _rarely(draw, 3):
+    if _rarely(draw, 3) and not (ordered and found.get("until_done")):
         found["warm_up_s"] = draw(st.sampled_from([10.0, 19.9, 5.0]))
     if plant.items:
         found["limited_supply"] = draw(st.booleans())
+    found["maintenance"] = _planned(draw, plant)
+    if ordered:
+        return found
+    found["forecasts"] = _forecasts(draw, plant)
     if _rarely(draw, 3):
         found["state"] = _state(draw, plant)
-    found["maintenance"] = _planned(draw, plant)
-    found["forecasts"] = _forecasts(draw, plant)
     return found
 
 
@@ -459,10 +477,10 @@ def _forecasts(draw: st.DrawFn, plant: Plant) -> list[FailureForecast]:
 
 
 @st.composite
-def cases(draw: st.DrawFn) -> Case:
+def cases(draw: st.DrawFn, ordered: bool = False) -> Case:
     """A plant and a run of it."""
-    plant = draw(plants())
-    return Case(plant, draw(runs(plant)))
+    plant = draw(plants(ordered))
+    return Case(plant, draw(runs(plant, ordered)))
 
 
 def changed(case: Case, **arguments: Any) -> Case:

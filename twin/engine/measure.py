@@ -46,6 +46,12 @@ def run_result(
     """The result of these replications, in their order."""
     model = given.model
     measured = np.maximum(0.0, counts.end_s - given.warm_up_s)
+    over = measured > 0.0  # else it was done before the warm-up ended: nothing is measured
+    counts = replace(
+        counts,
+        tallies=counts.tallies * over[:, None],
+        state_ticks=counts.state_ticks * over[:, None, None],
+    )
     seconds = counts.state_ticks / TICKS_PER_S
     servers = np.array([unit.servers for unit in model.units])
     with np.errstate(invalid="ignore", divide="ignore"):
