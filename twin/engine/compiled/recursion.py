@@ -63,6 +63,7 @@ def _played(
     while True:
         m, q = tables.block(given.seed, first, lanes)
         log = np.empty(rows * at.LOG_COLUMNS)
+        q[at.LOG_ROWS] = rows
         play(m, q, given.laws.table.params, log)
         if q[at.TIED]:
             raise UndecidedTie
@@ -118,9 +119,7 @@ def _states(counts: Counts, rows: slice, lanes: int, m: _Floats, q: _Ints) -> No
         counts.state_ticks[rows, q[table + at.UNIT]] = shown
 
 
-def _orders(
-    given: RunInput, counts: Counts, rows: slice, lanes: int, m: _Floats, q: _Ints
-) -> None:
+def _orders(given: RunInput, counts: Counts, rows: slice, lanes: int, m: _Floats, q: _Ints) -> None:
     wanted = np.zeros(len(given.orders))
     for job in given.jobs or ():
         wanted[job.order] += job.quantity

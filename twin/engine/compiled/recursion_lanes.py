@@ -10,6 +10,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, register_model
 
+from twin.engine import streams
 from twin.engine.counts import TICKS_PER_S
 
 __all__ = [
@@ -21,9 +22,11 @@ __all__ = [
     "load",
     "minus",
     "plus",
+    "pointer",
     "splat",
     "store",
     "ticks",
+    "uniforms",
     "whole_ticks",
 ]
 
@@ -48,9 +51,8 @@ class _LanesModel(models.PrimitiveModel):  # type: ignore[misc]
         super().__init__(manager, kind, _VECTOR)
 
 
-def _pointer(context: Any, builder: Any, kind: Any, array: Any, at: Any) -> Any:
-    data = context.make_array(kind)(context, builder, array).data
-    return builder.bitcast(builder.gep(data, [at]), _VECTOR.as_pointer())
+def _from(builder: Any, pointer: Any, at: Any) -> Any:
+    return builder.bitcast(builder.gep(pointer, [at]), _VECTOR.as_pointer())
 
 
 def _constant(x: float) -> Any:
@@ -81,12 +83,22 @@ def _floor_ticks(builder: Any, x: Any) -> Any:
 
 
 @intrinsic
+def pointer(typing: Any, array: Any) -> Any:
+    """Where an array begins: one word, not seven as the array, and no index counts from its end."""
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return context.make_array(signature.args[0])(context, builder, args[0]).data
+
+    return types.CPointer(array.dtype)(array), build
+
+
+@intrinsic
 def load(typing: Any, array: Any, at: Any) -> Any:
     """The numbers from ``array[at]`` on."""
 
     def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return builder.load(
-            _pointer(context, builder, signature.args[0], args[0], args[1]), align=8
+            _from(builder, args[0], args[1]), align=8
         )
 
     return _lanes(array, types.int64), build
@@ -97,7 +109,7 @@ def store(typing: Any, array: Any, at: Any, x: Any) -> Any:
     """Put numbers from ``array[at]`` on."""
 
     def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        where = _pointer(context, builder, signature.args[0], args[0], args[1])
+        where = _from(builder, args[0], args[1])
         builder.store(args[2], where, align=8)
         return context.get_dummy_value()
 
@@ -109,7 +121,7 @@ def add_at(typing: Any, array: Any, at: Any, x: Any) -> Any:
     """Add to the numbers from ``array[at]`` on."""
 
     def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        where = _pointer(context, builder, signature.args[0], args[0], args[1])
+        where = _from(builder, args[0], args[1])
         builder.store(builder.fadd(builder.load(where, align=8), args[2]), where, align=8)
         return context.get_dummy_value()
 
@@ -187,3 +199,35 @@ def whole_ticks(typing: Any, x: Any) -> Any:
         return _floor_ticks(builder, args[0])
 
     return _lanes(_lanes), build
+
+
+_WORDS = ir.VectorType(ir.IntType(64), WIDTH)
+
+
+def _words(x: Any) -> Any:
+    return ir.Constant(_WORDS, [int(x)] * WIDTH)
+
+
+def _mixed(builder: Any, z: Any) -> Any:
+    """``streams.unit``, told as vector instructions."""
+    by, times = [_words(x) for x in streams._BY], [_words(x) for x in streams._TIMES]
+    z = builder.mul(builder.xor(z, builder.lshr(z, by[0])), times[0])
+    z = builder.mul(builder.xor(z, builder.lshr(z, by[1])), times[1])
+    z = builder.lshr(builder.xor(z, builder.lshr(z, by[2])), by[3])
+    fraction = builder.bitcast(builder.or_(z, _words(streams._ONE)), _VECTOR)
+    return builder.fsub(fraction, _constant(1.0))
+
+
+@intrinsic
+def uniforms(typing: Any, words: Any, state: Any, gamma: Any) -> Any:
+    """The next uniform of every replication, from states and increments in an array of 64-bit words."""
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        where, step = (
+            builder.bitcast(builder.gep(args[0], [at]), _WORDS.as_pointer()) for at in args[1:]
+        )
+        z = builder.load(where, align=8)
+        builder.store(builder.add(z, builder.load(step, align=8)), where, align=8)
+        return _mixed(builder, z)
+
+    return _lanes(words, types.int64, types.int64), build

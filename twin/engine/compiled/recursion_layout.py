@@ -47,6 +47,7 @@ LAST_AT = 32
 UNTIL_DONE = 33
 UNIFORM_AT = 34
 """Where in q the states of streams stand while a block is drawn, by lane."""
+LOG_ROWS = 36
 WORK_SIZE = 35
 """Numbers in m between the blocks of two units."""
 HEAD_SIZE = 40
@@ -82,9 +83,21 @@ UNIT_FLOATS = 18
 of parts; QUIET_UNTIL: before that, nothing but failures by the operating clock can strike."""
 
 # Numbers of one unit in q, each by lane.
-ON, STANDS, PHASE, RUNS, WAITING_MODES, WAITING_WORKS, DOES, EDGE, DATE, HOUR, SINCE, SHOWN, OVER = (
-    range(13)
-)
+(
+    ON,
+    STANDS,
+    PHASE,
+    RUNS,
+    WAITING_MODES,
+    WAITING_WORKS,
+    DOES,
+    EDGE,
+    DATE,
+    HOUR,
+    SINCE,
+    SHOWN,
+    OVER,
+) = range(13)
 LANE = 13
 PART = 14
 UNIT_INTS = 15

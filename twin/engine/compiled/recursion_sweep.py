@@ -10,10 +10,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
+from numba.cpython.unsafe.numbers import trailing_zeros
 
-from twin.engine import streams
-from twin.engine.compiled.jit import jit, jit_inline
+from twin.engine.compiled.jit import jit, jit_inline, jit_with_scratch
 from twin.engine.compiled.recursion_lanes import (
     WIDTH,
     add_at,
@@ -23,9 +22,11 @@ from twin.engine.compiled.recursion_lanes import (
     load,
     minus,
     plus,
+    pointer,
     splat,
     store,
     ticks,
+    uniforms,
     whole_ticks,
 )
 from twin.engine.compiled.recursion_layout import (
@@ -103,9 +104,6 @@ from twin.engine.variates import CONSTANT
 
 __all__ = ["BLOCK", "play"]
 
-# What draws needs some room of its own, so these own what they allocate.
-_own: Any = njit(error_model="numpy", fastmath=False, cache=True, nogil=True)
-
 L = WIDTH
 BLOCK = 64
 """Parts of which all work is drawn at once."""
@@ -116,10 +114,7 @@ def _uniforms(m: Any, q: Any, u: Any, at: Any) -> None:
     """The next uniforms of a unit's work, part by part, all replications of a part side by side."""
     keys = q[u + KEYS]
     for i in range(BLOCK):
-        for lane in range(L):
-            m[at + i * L + lane] = streams.unit(np.uint64(q[keys + 2 * L + lane]))
-        for lane in range(L):
-            q[keys + 2 * L + lane] += q[keys + L + lane]
+        store(m, at + i * L, uniforms(q, keys + 2 * L, keys + L))
 
 
 @jit_inline
@@ -127,9 +122,10 @@ def _product(q: Any, k: Any) -> Any:
     return q[q[PRODUCT_AT] + k % q[PERIOD]]
 
 
-@_own
-def _draw(m: Any, q: Any, params: Any, first: Any) -> None:
+@jit_with_scratch
+def _draw(floats: Any, ints: Any, params: Any, first: Any) -> None:
     """Durations of the work on the next parts, at all units."""
+    m, q = pointer(floats), pointer(ints)
     for p in range(q[UNITS]):
         u = q[TABLE] + p * TABLE_SIZE
         varies, laws = q[u + VARIES], q[u + LAWS]
@@ -139,7 +135,7 @@ def _draw(m: Any, q: Any, params: Any, first: Any) -> None:
         if varies > 0 and q[laws] != CONSTANT or varies > 1:
             _uniforms(m, q, u, at)
         if varies < 2:
-            transform(q[laws], q[laws + 1], params, m[at : at + BLOCK * L])
+            transform(q[laws], q[laws + 1], params, floats[at : at + BLOCK * L])
             continue
         begin = 0
         while begin < BLOCK:
@@ -147,7 +143,7 @@ def _draw(m: Any, q: Any, params: Any, first: Any) -> None:
             while end < BLOCK and _product(q, first + end) == product:
                 end += 1
             law = laws + 2 * product
-            transform(q[law], q[law + 1], params, m[at + begin * L : at + end * L])
+            transform(q[law], q[law + 1], params, floats[at + begin * L : at + end * L])
             begin = end
 
 
@@ -161,13 +157,15 @@ def _look_closer(
     m: Any, q: Any, params: Any, log: Any, p: Any, k: Any, struck: Any, hour: Any, at: Any
 ) -> None:
     u = q[TABLE] + p * TABLE_SIZE
-    taken = _taken_at(q, u, k)
-    for lane in range(L):
-        if struck >> lane & 1:
-            one_part(m, q, params, log, p, lane, k, m[at + lane], m[SCRATCH + lane])
-        elif hour >> lane & 1:
-            a, b = q[u + LANES_F] + lane, q[u + LANES_F + 1] + lane
-            start_counted(m, q, u, a, b, k, m[taken + lane])
+    while struck:
+        lane = trailing_zeros(struck)
+        struck &= struck - 1
+        one_part(m, q, params, log, p, lane, k, m[at + lane], m[SCRATCH + lane])
+    taken, a, b = _taken_at(q, u, k), q[u + LANES_F], q[u + LANES_F + 1]
+    while hour:
+        lane = trailing_zeros(hour)
+        hour &= hour - 1
+        start_counted(m, q, u, a + lane, b + lane, k, m[taken + lane])
 
 
 @jit_inline
@@ -230,7 +228,7 @@ def _through_unit(
         if fresh and q[u + SETUP_AT] >= 0:
             struck = np.int64(ALL)
         store(m, SCRATCH, operated)
-        _look_closer(m, q, params, log, p, k, struck, hour ^ ALL, at)
+        _look_closer(m, q, params, log, p, k, struck, (hour ^ ALL) & ~struck, at)
     if q[u + IS_END]:
         store(m, a + GONE * L, load(m, a + odd * L))
 
@@ -317,13 +315,21 @@ def _begin(m: Any, q: Any, params: Any) -> None:
             begin_lives(m, q, params, u, q[u + LANES_F] + lane, q[u + LANES_F + 1] + lane)
 
 
-@_own
-def play(m: Any, q: Any, params: Any, log: Any) -> None:
-    """All parts of the run through all units."""
+@jit_with_scratch
+def play(floats: Any, ints: Any, laws: Any, rows: Any) -> None:
+    """All parts of the run through all units.
+
+    Args:
+        floats: ``m`` of ``recursion_layout``.
+        ints: ``q``.
+        laws: Parameters of all laws.
+        rows: Room for the event log.
+    """
+    m, q, params, log = pointer(floats), pointer(ints), pointer(laws), pointer(rows)
     _begin(m, q, params)
     k, goes_on = np.int64(0), True
     while goes_on and k < q[PARTS]:
-        _draw(m, q, params, k)
+        _draw(floats, ints, laws, k)
         for i in range(min(BLOCK, q[PARTS] - k)):
             at = q[WORK_AT] + i * L
             fresh = q[q[FRESH_AT] + k % q[PERIOD]] != 0

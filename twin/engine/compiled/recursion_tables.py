@@ -306,7 +306,9 @@ def _loops(found: Memory, given: RunInput, order: list[int]) -> None:
     for p in range(q[at.UNITS]):
         t = q[at.TABLE] + p * at.TABLE_SIZE
         for i in range(q[t + at.OPENS]):
-            q[q[t + at.FIRST_LOOP] + i] = q[at.LOOP_TABLE] + q[q[t + at.FIRST_LOOP] + i] * at.LOOP_SIZE
+            q[q[t + at.FIRST_LOOP] + i] = (
+                q[at.LOOP_TABLE] + q[q[t + at.FIRST_LOOP] + i] * at.LOOP_SIZE
+            )
 
 
 def _defects(found: Memory, given: RunInput, order: list[int]) -> None:

@@ -47,6 +47,7 @@ from twin.engine.compiled.recursion_layout import (
     LIVES,
     LOG_COLUMNS,
     LOG_FULL,
+    LOG_ROWS,
     LOGGED,
     LOW_TICK,
     MENDED,
@@ -93,7 +94,17 @@ from twin.engine.compiled.variates import quantile_at, uniform_at
 from twin.engine.counts import KINDS, TICKS_PER_S
 from twin.engine.starts import EMPTY, HELD, SETTING_UP, WORKING
 
-__all__ = ["begin_lives", "hour_of", "idle", "least", "log_row", "next_own", "pass_time", "settle", "work_on"]
+__all__ = [
+    "begin_lives",
+    "hour_of",
+    "idle",
+    "least",
+    "log_row",
+    "next_own",
+    "pass_time",
+    "settle",
+    "work_on",
+]
 
 L = WIDTH
 WORK_ROW = WORK_LANES + 3 * L
@@ -104,9 +115,16 @@ K_LAUNCH, K_SETUP, K_START, K_FINISH = (
 K_BLOCKED, K_FAILURE, K_PLANNED = (KINDS.index(k) for k in ("blocked", "failure", "maintenance"))
 K_REPAIR, K_UP, K_OFF, K_ON = (KINDS.index(k) for k in ("repair", "up", "off", "on"))
 
-SHOWS_PRODUCTION, SHOWS_SETUP, SHOWS_STARVED, SHOWS_BLOCKED, _, SHOWS_DOWN, SHOWS_REPAIR, SHOWS_OFF = (
-    range(8)
-)
+(
+    SHOWS_PRODUCTION,
+    SHOWS_SETUP,
+    SHOWS_STARVED,
+    SHOWS_BLOCKED,
+    _,
+    SHOWS_DOWN,
+    SHOWS_REPAIR,
+    SHOWS_OFF,
+) = range(8)
 
 
 @jit_inline
@@ -129,7 +147,7 @@ def hour_of(q: Any, t: Any) -> Any:
 def log_row(m: Any, q: Any, log: Any, u: Any, b: Any, time_s: Any, kind: Any, part: Any) -> None:
     """One row of the event log; part -1: none."""
     n = q[LOGGED]
-    if (n + 1) * LOG_COLUMNS > log.size:
+    if n >= q[LOG_ROWS]:
         q[LOG_FULL] = 1
         return
     q[LOGGED] = n + 1
@@ -414,9 +432,7 @@ def idle(m: Any, q: Any, params: Any, log: Any, u: Any, a: Any, b: Any, until: A
 
 
 @jit
-def work_on(
-    m: Any, q: Any, params: Any, log: Any, u: Any, a: Any, b: Any, stop: Any
-) -> Any:
+def work_on(m: Any, q: Any, params: Any, log: Any, u: Any, a: Any, b: Any, stop: Any) -> Any:
     """Setup or work to its end, through all that strikes; False if it does not end in the run."""
     while True:
         runs = q[b + ON * L] and q[b + STANDS * L] == 0
