@@ -42,8 +42,8 @@ def test_what_is_left_out_is_the_line_as_it_was() -> None:
 @pytest.mark.parametrize(
     "more",
     [
-        {"batch": {"size": 3}},
-        {"batch": {"size": 9, "minimum": 3}},
+        {"batch": {"size": 2}},
+        {"batch": {"size": 9, "minimum": 2}},
         {"upkeep": {"clean": {"every_parts": 100, "duration": HOUR}}},
         {"upkeep": {"clean": {"every_h": 8, "duration": HOUR}}},
         {"servers": 3, "setup": {"same_family_s": 5.0}},
@@ -70,8 +70,8 @@ def test_an_oven_starts_full_unless_it_says_otherwise() -> None:
         ),
         ({"batch": {"size": 2}, "servers": 2}, "batch]: B is 2 machines under one name"),
         (
-            {"batch": {"size": 4}},
-            "batch]: starts when 4 parts are waiting, but ab holds 2; "
+            {"batch": {"size": 3}},
+            "batch]: starts when 3 parts are waiting, but ab holds 2; "
             "give the zone more places, or set a smaller minimum",
         ),
         (

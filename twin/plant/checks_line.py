@@ -53,12 +53,7 @@ def _batch(plant: Plant, name: str) -> Found:
         yield place, found, "let it be fed from one storage zone"
         return
     zone = plant.storage_zones[zones[0]]
-    feeder = plant.work_units.get(zone.upstream)
-    if feeder is None:
-        return
-    # A unit that is blocked holds parts which are waiting, too.
-    most = zone.capacity + feeder.servers * (feeder.batch.size if feeder.batch else 1)
-    if most < batch.starts_at:
+    if zone.capacity < batch.starts_at <= batch.size:
         found = (
             f"starts when {batch.starts_at} parts are waiting, but {zones[0]} holds {zone.capacity}"
         )

@@ -10,6 +10,7 @@ import numpy as np
 from twin.engine.compiled.jit import jit, jit_inline
 from twin.engine.compiled.recursion_lanes import WIDTH
 from twin.engine.compiled.recursion_layout import (
+    BEGAN,
     BLOCKED,
     CAPACITY,
     COUNTED_FROM,
@@ -140,7 +141,8 @@ def until_taken(
     q[b + PHASE * L] = HELD if k > 0 and not q[u + IS_END] else EMPTY
     if gone > finished or m[a + NEXT * L] <= gone:
         idle(m, q, params, log, u, a, b, min(gone, stop))
-        if q[TRACE] and q[b + STANDS * L] == 2 and m[a + NOW * L] == gone and gone > finished:
+        held = q[b + PHASE * L] == HELD
+        if q[TRACE] and held and q[b + STANDS * L] == 2 and m[a + NOW * L] == gone:
             q[TIED] = 1  # did the crew begin before the part went, or after?
         if gone > stop:
             return False
