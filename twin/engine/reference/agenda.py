@@ -30,12 +30,13 @@ class Agenda:
 
     def __init__(self) -> None:
         self.env = simpy.Environment()
-        self.step = self.env.step
+        self.now = 0.0
         self.next_at = self.env.peek
+        self.step = self.env.step
 
-    @property
-    def now(self) -> float:
-        return float(self.env.now)
+    def go_on(self) -> None:
+        """The next instant at which something falls due is now."""
+        self.now = float(self.env.peek())
 
     def put(
         self,

@@ -87,14 +87,17 @@ class Part:
 class Zone:
     """Parts between two units, the first to leave first."""
 
-    __slots__ = ("capacity", "closes", "index", "name", "parts", "table")
+    __slots__ = ("capacity", "closes", "downstream", "index", "name", "parts", "table", "upstream")
 
-    def __init__(self, index: int, table: ZoneTable) -> None:
+    def __init__(self, index: int, table: ZoneTable, units: list[Unit]) -> None:
         self.index = index
         self.table = table
         self.name = table.name
         self.capacity = table.capacity
         self.closes = table.closes
+        self.upstream = units[table.upstream] if table.upstream >= 0 else None
+        """None: parts arrive from outside."""
+        self.downstream = units[table.downstream]
         self.parts: deque[Part] = deque()
 
 
@@ -260,9 +263,11 @@ class Unit:
         "index",
         "launcher",
         "name",
+        "needs_more",
         "route",
         "servers",
         "table",
+        "zones",
     )
 
     def __init__(self, index: int, table: UnitTable, given: RunInput, replication: int) -> None:
@@ -282,6 +287,10 @@ class Unit:
         self.arriving = stream("product")
         self.arrived = 0
         self.launcher: Launcher | None = None
+        self.zones: list[Zone] = []
+        """Those before it."""
+        self.needs_more = bool(table.opens) or any(table.consumes)
+        """It takes a part only with a card or with components."""
         self.servers = [Server(self, s, given, replication) for s in range(table.servers)]
 
 

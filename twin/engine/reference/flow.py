@@ -153,7 +153,7 @@ class Flow:
             return self._launch(server)
         if table.eager:
             return self._take_kit(server)
-        zones = [self._line.zones[z] for z in table.zones_in]
+        zones = unit.zones
         if table.assembles:
             found = [self._first(zone) for zone in zones]
             lead = found[0]
@@ -178,8 +178,7 @@ class Flow:
     def _take_kit(self, server: Server) -> bool:
         """Components into the unit as they come; it begins as soon as all are there."""
         took = False
-        for i, z in enumerate(server.unit.table.zones_in):
-            zone = self._line.zones[z]
+        for i, zone in enumerate(server.unit.zones):
             if server.kit[i] is None and self._first(zone) is not None:
                 server.kit[i] = self._pull(zone)
                 took = True
@@ -192,6 +191,7 @@ class Flow:
 
     def _put_in(self, server: Server, part: Part) -> None:
         """One more part in the server: it gets its cards, and uses up components."""
+        server.parts.append(part)
         table = server.unit.table
         for loop in table.opens:
             if loop not in part.cards:
@@ -199,7 +199,6 @@ class Flow:
                 self._cards[loop] -= 1
         for item, quantity in table.consumes[part.product]:
             self._on_hand[item] -= quantity
-        server.parts.append(part)
 
     def _begin(self, server: Server, part: Part) -> None:
         self._put_in(server, part)
@@ -209,6 +208,8 @@ class Flow:
         """There are cards and components for this part."""
         if part is None:
             return False
+        if not unit.needs_more:
+            return True
         return self._cards_for(unit, part.cards) and self._components_for(unit, part.product)
 
     def _cards_for(self, unit: Unit, held: set[int]) -> bool:
@@ -233,17 +234,17 @@ class Flow:
 
     def _holder(self, zone: Zone) -> Server | None:
         """Before a zone without places: the server that has held a part for it longest."""
-        if zone.capacity > 0 or zone.table.upstream < 0:
+        if zone.capacity > 0 or zone.upstream is None:
             return None
         holding = [
-            s
-            for s in self._line.units[zone.table.upstream].servers
-            if s.phase == HELD and s.parts[0].dest == zone.index
+            s for s in zone.upstream.servers if s.phase == HELD and s.parts[0].dest == zone.index
         ]
         return min(holding, key=lambda s: (s.asked_s, s.index)) if holding else None
 
     def _longest_waiting(self, unit: Unit, zones: list[Zone]) -> Zone | None:
         """Of the zones whose first part can be taken, that where it waits longest; at equal times the first."""
+        if len(zones) == 1:
+            return zones[0] if self._allowed(unit, self._first(zones[0])) else None
         best, since = None, math.inf
         for zone in zones:
             if not self._allowed(unit, self._first(zone)):
@@ -308,7 +309,7 @@ class Flow:
                 self._line.ask(server)
 
     def _ask_takers(self, zone: Zone) -> None:
-        self._ask_idle(self._line.units[zone.table.downstream])
+        self._ask_idle(zone.downstream)
 
     def _ask_takers_of_held(self, server: Server) -> None:
         """What the server holds may be taken out of its hand."""
@@ -317,9 +318,9 @@ class Flow:
             self._ask_takers(zone)
 
     def _ask_holders(self, zone: Zone) -> None:
-        if zone.table.upstream < 0:
+        if zone.upstream is None:
             return
-        for server in self._line.units[zone.table.upstream].servers:
+        for server in zone.upstream.servers:
             if server.phase == HELD and server.parts[0].dest == zone.index:
                 self._line.ask(server)
 

@@ -92,13 +92,16 @@ class Line:
         self.hours = self.starts.shape[2]
         self.units = [Unit(u, table, given, replication) for u, table in enumerate(model.units)]
         self.servers = [server for unit in self.units for server in unit.servers]
-        self.zones = [Zone(z, table) for z, table in enumerate(model.zones)]
+        self.zones = [Zone(z, table, self.units) for z, table in enumerate(model.zones)]
+        for unit in self.units:
+            unit.zones = [self.zones[z] for z in unit.table.zones_in]
         self.measured_from = 0
         """Tick from which on is counted."""
         self._asking: list[tuple[float, int]] = []
         self._touched: set[int] = set()
         self._ended = self._warm = False
         self._grants = 0
+        self._most_grants = too_much_at_once(given)
         self.placement = place(given, replication)
         self.operators = Operators(self)
         self.crews = Crews(self)
@@ -109,7 +112,7 @@ class Line:
         self._begin()
         self._instant()
         while not self._ended and not (self.given.until_done and self.flow.main_left == 0):
-            self.agenda.step()
+            self.agenda.go_on()
             self._instant()
         self._close()
 
@@ -147,7 +150,7 @@ class Line:
                 granted = asked_s == server.asked_crew_s and self.crews.grant(server)
             if granted:
                 self._grants += 1
-                if self._grants > too_much_at_once(self.given):
+                if self._grants > self._most_grants:
                     raise endless(server.unit.name, self.agenda.now)
                 return True
         return False
