@@ -43,6 +43,8 @@ def test_every_contract_is_kept(copy: Path) -> None:
         ("simulators/clock.py", "import connectors.pipeline.batcher", "Honesty 2"),
         ("connectors/field/json_payload.py", "import twin.engine", "Honesty 2b"),
         ("twin/schedule/checker.py", "import ortools", "Honesty 3"),
+        ("twin/engine/compiled/loop.py", "import twin.engine.reference.line", "Honesty 3b"),
+        ("twin/engine/reference/line.py", "import twin.engine.compiled.events", "Honesty 3b"),
         ("twin/plant/laws.py", "import twin.engine", "Inside twin"),
         ("twin/units.py", "import connectors.settings", "Folders"),
     ],
