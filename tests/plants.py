@@ -359,16 +359,20 @@ def plants(draw: st.DrawFn, ordered: bool = False) -> Plant:
 def runs(draw: st.DrawFn, plant: Plant, ordered: bool = False) -> dict[str, Any]:
     """Arguments of ``simulate`` for this plant, without the engine."""
     horizon_s = draw(st.sampled_from([60.0, 20.0, 200.0, 333.3]))
+    if _rarely(draw, 16):
+        horizon_s = 7300.0  # counts by hour
     found: dict[str, Any] = {
         "start": START,
         "horizon_s": horizon_s,
         "seed": draw(st.integers(0, 3)),
-        "replications": draw(st.sampled_from([1, 1, 2, 3])),
+        "replications": draw(st.sampled_from([1, 1, 2, 3, 9] if ordered else [1, 1, 2, 3])),
         "trace": True,
     }
     if draw(st.booleans()):
         found["jobs"] = _jobs(draw, plant)
         found["until_done"] = draw(st.booleans())
+    elif _rarely(draw, 12):
+        found["until_done"] = True  # nothing is counted, so it ends at once
     elif _rarely(draw):
         found["mix"] = {p: draw(st.integers(1, 3)) for p in plant.products}
     if _rarely(draw):

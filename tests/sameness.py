@@ -8,14 +8,48 @@ from typing import Any
 
 import numpy as np
 
-from twin.engine import EventTrace, RunResult
+from twin import engine as twin_engine
+from twin.engine import Engine, EventTrace, RunResult
 from twin.engine.measure import joined
+from twin.errors import DataError
+from twin.plant import Plant
 
-__all__ = ["assert_same", "glued"]
+__all__ = ["assert_same", "glued", "played", "simulate"]
 
 COLUMNS = ("replication", "time_s", "unit", "kind", "part", "order", "product")
 AROUND = 8
 """Rows of the event log shown before the first that differs."""
+
+
+_NOT_BY_RECURSION = "the recursion cannot play this line"
+
+
+def simulate(plant: Plant, **arguments: Any) -> RunResult:
+    """The result of the reference, once the compiled engines have given the same.
+
+    Raises:
+        DataError: That of the reference; the event loop has raised the same.
+    """
+    expected = played(plant, "reference", **arguments)
+    for engine in ("events", "recursion"):
+        found = played(plant, engine, **arguments)
+        if isinstance(found, DataError) and str(found).startswith(_NOT_BY_RECURSION):
+            continue
+        if isinstance(expected, DataError) or isinstance(found, DataError):
+            assert str(expected) == str(found), f"{engine} says {found}, not {expected}"
+        else:
+            assert_same(expected, found)
+    if isinstance(expected, DataError):
+        raise expected
+    return expected
+
+
+def played(plant: Plant, engine: Engine, **arguments: Any) -> RunResult | DataError:
+    """What one engine says: a result, or why there is none."""
+    try:
+        return twin_engine.simulate(plant, **arguments, engine=engine)
+    except DataError as e:
+        return e
 
 
 def assert_same(a: RunResult, b: RunResult) -> None:

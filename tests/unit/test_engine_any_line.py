@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.engine_lab import ALWAYS, START, exponential, job, later, plant, unit
-from twin.engine import LiveState, PartStart, PlannedMaintenance, UnitStart, simulate
+from tests.sameness import simulate
+from twin.engine import LiveState, PartStart, PlannedMaintenance, UnitStart
 from twin.plant import FailureForecast, WorkUnitState
 
 modes = st.fixed_dictionaries(

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from tests.engine_lab import START, constant, job, later, plant, practice, serial, unit
-from twin.engine import LiveState, PartStart, PlannedMaintenance, UnitStart, open_jobs, simulate
+from tests.sameness import simulate
+from twin.engine import LiveState, PartStart, PlannedMaintenance, UnitStart, open_jobs
 from twin.errors import DataError
 from twin.plant import FailureForecast, WorkUnitState
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.engine_lab import START, constant, job, plant, serial, times, told, unit
-from twin.engine import LiveState, PartStart, UnitStart, simulate
+from tests.sameness import simulate
+from twin.engine import LiveState, PartStart, UnitStart
 from twin.engine.streams import uniform
 from twin.plant import FailureForecast, WorkUnitState
 

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 
 from tests.engine_lab import START, constant, exponential, job, plant, serial, times, told, unit
 from tests.plants import Case, cases
-from twin.engine import RunResult, simulate
+from tests.sameness import simulate
+from twin.engine import RunResult
 from twin.engine.counts import KINDS, TICKS_PER_S
 from twin.errors import DataError
 

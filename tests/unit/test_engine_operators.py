@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.engine_lab import START, constant, job, later, plant, serial, times, told, unit
-from twin.engine import simulate
+from tests.sameness import simulate
 from twin.plant import Plant
 
 BOTH = {"red": {"count": 1, "skills": ["u0", "u1"]}}

@@ -7,7 +7,8 @@ import math
 import pytest
 
 from tests.engine_lab import START, job, plant, times, told, unit
-from twin.engine import LiveState, UnitStart, simulate
+from tests.sameness import simulate
+from twin.engine import LiveState, UnitStart
 from twin.engine.streams import uniform
 from twin.plant import WorkUnitState
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from tests.engine_lab import START, constant, job, plant, serial, times, told, unit
-from twin.engine import LiveState, UnitStart, simulate
+from tests.sameness import simulate
+from twin.engine import LiveState, UnitStart
 from twin.plant import WorkUnitState
 
 

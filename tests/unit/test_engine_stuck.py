@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.engine_lab import START, constant, job, plant, serial, unit
-from twin.engine import LiveState, UnitStart, simulate
+from tests.sameness import simulate
+from twin.engine import LiveState, UnitStart
 from twin.errors import DataError
 from twin.plant import WorkUnitState
 

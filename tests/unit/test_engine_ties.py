@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from tests.engine_lab import START, constant, job, later, plant, serial, times, told, unit
-from twin.engine import PlannedMaintenance, simulate
+from tests.sameness import simulate
+from twin.engine import PlannedMaintenance
 from twin.plant import Plant
 
 

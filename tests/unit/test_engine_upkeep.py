@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from tests.engine_lab import START, constant, exponential, job, later, plant, unit
-from twin.engine import EventTrace, LiveState, PlannedMaintenance, UnitStart, simulate
+from tests.sameness import simulate
+from twin.engine import EventTrace, LiveState, PlannedMaintenance, UnitStart
 from twin.plant import (
     FailureForecast,
     Plant,
