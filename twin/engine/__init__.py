@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from twin.engine.choose import Engine, run
+from twin.engine.consumption import component_consumption
 from twin.engine.inputs import run_input
 from twin.engine.types import (
     KPIS,
@@ -33,6 +34,7 @@ __all__ = [
     "PlannedMaintenance",
     "RunResult",
     "UnitStart",
+    "component_consumption",
     "open_jobs",
     "simulate",
     "t_interval",

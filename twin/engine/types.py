@@ -295,6 +295,13 @@ class RunResult:
                 unit: {state: _plain(float(np.mean(share))) for state, share in states.items()}
                 for unit, states in self.unit_states.items()
             },
+            "unit_state_intervals": {
+                unit: {
+                    state: [_plain(bound) for bound in t_interval(share, 0.90)[1:]]
+                    for state, share in states.items()
+                }
+                for unit, states in self.unit_states.items()
+            },
             "orders": {
                 order: {
                     "started_s": _plain(_mean(self.order_started_s[order])),
