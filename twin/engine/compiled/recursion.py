@@ -66,7 +66,7 @@ def _played(
         q[at.LOG_ROWS] = rows
         play(m, q, given.laws.table.params, log)
         if q[at.TIED]:
-            raise UndecidedTie
+            raise UndecidedTie("the log depends on which of two things of one instant came first")
         if not q[at.LOG_FULL]:
             return m, q, log.reshape(-1, at.LOG_COLUMNS)[: q[at.LOGGED]]
         rows *= 4
