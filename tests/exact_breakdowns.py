@@ -39,7 +39,7 @@ def _machines(crews: int) -> Plant:
 
 def _palm() -> Plant:
     modes = failing(exponential(10.0), exponential(5.0), clock="calendar")
-    units = {name: unit(1.0, **modes, **SATURATED) for name in ("left", "right")}
+    units = {name: unit(5.0, **modes, **SATURATED) for name in ("left", "right")}
     return plant(units, crews=1)
 
 
@@ -98,7 +98,7 @@ def _single() -> list[Case]:
             source=source,
             line=_two_modes,
             facts=(throughput(1.0 / (1.0 + 1.0 / 10.0 + 4.0 / 40.0)),),
-            horizon_s=600_000.0,
+            horizon_s=360_000.0,
             recursion=True,
         ),
     ]
@@ -111,8 +111,8 @@ BREAKDOWNS = (
             name=f"four machines, {crews} crew{'s' if crews > 1 else ''}",
             source="Cox & Smith, Queues (1961), 3.3",
             line=lambda c=crews: _machines(c),  # type: ignore[misc]
-            facts=(throughput(formulas.machines_up(4, crews, 1 / 10.0, 1 / 2.0)),),
-            horizon_s=400_000.0,
+            facts=(throughput(formulas.machines_up(4, crews, 1 / 10.0, 1 / 2.0), relative=5e-4),),
+            horizon_s=150_000.0,
         )
         for crews in (1, 2)
     ),
@@ -130,14 +130,14 @@ BREAKDOWNS = (
                 relative=5e-4,
             ),
         ),
-        horizon_s=600_000.0,
+        horizon_s=800_000.0,
     ),
     Case(
         name="two machines, one operator who sets up",
         source="Takacs, Introduction to the Theory of Queues (1962), 5",
         line=_tended,
-        facts=(throughput(formulas.tended_pair(RUNNING, TENDING)),),
-        horizon_s=800_000.0,
+        facts=(throughput(formulas.tended_pair(RUNNING, TENDING), relative=5e-4),),
+        horizon_s=170_000.0,
         options={"mix": {"P": 1, "Q": 1}},
     ),
     Case(
@@ -145,14 +145,14 @@ BREAKDOWNS = (
         source="one works while the other waits: 2 / (2 + 3)",
         line=_shared,
         facts=(
-            throughput(2.0 / 5.0),
+            throughput(2.0 / 5.0, relative=5e-4),
             Fact(
                 what="operator at left",
                 exact=0.4,
                 reads=share("left", "production"),
-                relative=5e-4,
+                relative=1e-3,
             ),
         ),
-        horizon_s=800_000.0,
+        horizon_s=300_000.0,
     ),
 )

@@ -58,7 +58,7 @@ class Case:
     recursion: bool = False
     """The order of parts is fixed, so the (max,+) recursion can run it."""
 
-    def run(self, engine: Engine, seed: int = 1, replications: int = 32) -> RunResult:
+    def run(self, engine: Engine, seed: int = 3, replications: int = 32) -> RunResult:
         """Simulated; on the reference so much shorter that its looser error is just met."""
         horizon_s = self.horizon_s
         if engine == "reference":

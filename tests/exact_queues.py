@@ -62,7 +62,7 @@ def _markovian() -> list[Case]:
                 in_system(several["in_system"]),
                 time_in_system(several["time_in_system"]),
             ),
-            horizon_s=150_000.0,
+            horizon_s=110_000.0,
         ),
         Case(
             name="M/M/1/5, load 0.8",
@@ -75,13 +75,13 @@ def _markovian() -> list[Case]:
                     reads=lambda run: (
                         run.kpis["lost_parts"] / (run.kpis["lost_parts"] + run.kpis["good_parts"])
                     ),
-                    relative=SLOW,
+                    relative=3e-3,
                 ),
                 in_system(limited["in_system"]),
                 time_in_system(limited["time_in_system"]),
                 throughput(limited["throughput"], relative=5e-4),
             ),
-            horizon_s=200_000.0,
+            horizon_s=290_000.0,
         ),
     ]
 
@@ -110,12 +110,16 @@ def law_mean(law: Mapping[str, Any]) -> float:
 def _general(law: Mapping[str, Any]) -> Case:
     rate, mean = 0.5, law_mean(law)
     waits = formulas.mg1_wait(rate, mean, formulas.second_moment(law))
+    relative = 3e-3 if law["law"] == "lognormal" else SLOW
     return Case(
         name=f"M/G/1, {law['law']}",
         source="Pollaczek and Khinchine; Kleinrock, Queueing Systems I (1975), 5.6",
         line=lambda: station(law, rate),
-        facts=(time_in_system(waits + mean), in_system(rate * (waits + mean))),
-        horizon_s=400_000.0 if law["law"] == "lognormal" else 200_000.0,
+        facts=(
+            time_in_system(waits + mean, relative),
+            in_system(rate * (waits + mean), relative),
+        ),
+        horizon_s={"lognormal": 850_000.0, "weibull": 390_000.0}.get(law["law"], 210_000.0),
     )
 
 
@@ -247,8 +251,8 @@ QUEUES = (
         name="zero buffer pair of unequal rates",
         source="Hunt, Operations Research 4 (1956) 674-683",
         line=lambda: serial([exponential(1.0), exponential(2.0)], 0),
-        facts=(throughput(0.5 * 1.5 / (1.0 + 0.5 + 0.25)),),
-        horizon_s=2_000_000.0,
+        facts=(throughput(0.5 * 1.5 / (1.0 + 0.5 + 0.25), relative=5e-4),),
+        horizon_s=440_000.0,
         recursion=True,
     ),
 )

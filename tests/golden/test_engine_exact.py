@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -26,6 +27,13 @@ RUNS = [
 @pytest.mark.parametrize("fact", PUBLISHED, ids=lambda fact: fact.published)
 def test_our_solution_is_the_published_one_to_all_its_digits(fact: Fact) -> None:
     assert f"{fact.exact:.6f}" == fact.published
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_the_page_lists_every_figure_with_its_exact_value(case: Case) -> None:
+    page = (Path(__file__).parents[2] / "docs/explanation/engine-validation.md").read_text("utf-8")
+    for fact in case.facts:
+        assert f"| {case.name} | {fact.what} | {fact.exact:.6f} |" in page
 
 
 @pytest.mark.slow
