@@ -6,6 +6,7 @@ whose attributes are the arrays: ``w.server[3].phase``. The addresses do not cha
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from numba.core.imputils import lower_getattr_generic
 from numba.core.typing.templates import AttributeTemplate
 from numba.extending import infer_getattr, intrinsic, register_model
 from numba.np.arrayobj import make_array, populate_array
+from numba.np.numpy_support import as_dtype
 
 from twin.engine.compiled import layout
 from twin.engine.compiled.layout import World
@@ -73,7 +75,12 @@ _FIELDS: dict[str, types.Array] = {
     "timer_rank": _numbers(types.int64),
     "log": _records(layout.LOG),
 }
+_SHAPES = {name: (as_dtype(kind.dtype), kind.ndim) for name, kind in _FIELDS.items()}
 _PLACE = {name: i * _SLOT for i, name in enumerate(_FIELDS)}
+
+
+_type_of = cache(from_dtype)
+"""Numba works it out anew each time, which costs more than a short run."""
 
 
 def addresses(world: World) -> Any:
@@ -84,12 +91,11 @@ def addresses(world: World) -> Any:
     """
     table = np.zeros(len(_FIELDS) * _SLOT, np.uint64)
     for name, place in _PLACE.items():
-        array, kind = getattr(world, name), _FIELDS[name]
-        same = from_dtype(array.dtype) == kind.dtype and array.ndim == kind.ndim
-        if not same or not array.flags.c_contiguous:
-            raise TypeError(f"{name} is {array.dtype} of {array.ndim} dimensions, not {kind}")
+        array, (dtype, dimensions) = getattr(world, name), _SHAPES[name]
+        if array.dtype != dtype or array.ndim != dimensions or not array.flags.c_contiguous:
+            raise TypeError(f"{name} is {array.dtype} of {array.ndim} dimensions, not {dtype}")
         table[place] = array.ctypes.data
-        table[place + 1 : place + 1 + array.ndim] = array.shape
+        table[place + 1 : place + 1 + dimensions] = array.shape
     return table
 
 
