@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
-from concurrent.futures import Executor, Future
+from concurrent.futures import CancelledError, Executor, Future, wait
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from twin.engine import (
     Job,
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from maintenance.forecast import Assessment, Model
     from twin.calibration import CalibratedPlant
     from twin.planning import ComponentDemand, Netting, PurchaseProposal
-    from twin.scenarios import Change, Comparison
+    from twin.scenarios import CriticalPath, Execution, RunArguments
     from twin.schedule import Schedule
 
 __all__ = [
@@ -34,8 +35,10 @@ __all__ = [
     "Outlook",
     "Plan",
     "calibrate_step",
-    "compare_ahead",
     "forecast_step",
+    "gathered",
+    "outlook_arguments",
+    "path_step",
     "plan_step",
     "schedule_orders",
     "simulate_ahead",
@@ -43,6 +46,9 @@ __all__ = [
 ]
 
 _DAY_S = 86_400.0
+_ASK_S = 0.25
+"""While a piece is awaited, how often ``cancelled`` is asked. [s]"""
+_Answer = TypeVar("_Answer")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -260,25 +266,64 @@ class _Here(Executor):
         return done
 
 
-def simulate_ahead(plant: Plant, outlook: Outlook, **arguments: Any) -> RunResult:
+def simulate_ahead(
+    plant: Plant, outlook: Outlook, *, horizon_s: float, **arguments: Any
+) -> RunResult:
     """The line run into what lies ahead of it; as ``twin.engine.simulate``."""
-    return simulate(plant, **_ahead(outlook), **arguments)
+    return simulate(plant, **{**outlook_arguments(outlook, horizon_s=horizon_s), **arguments})
 
 
-def compare_ahead(
-    plant: Plant, changes: Sequence[Change | str], outlook: Outlook, **arguments: Any
-) -> Comparison:
-    """The line with and without changes, on what lies ahead of it; as ``twin.scenarios.compare``."""
-    from twin.scenarios import compare
-
-    return compare(plant, changes, **_ahead(outlook), **arguments)
-
-
-def _ahead(outlook: Outlook) -> dict[str, Any]:
+def outlook_arguments(outlook: Outlook, *, horizon_s: float) -> RunArguments:
+    """The arguments of a run, as ``twin.scenarios`` takes them, into what lies ahead of the line."""
     return {
         "start": outlook.start,
+        "horizon_s": horizon_s,
         "state": outlook.state,
         "forecasts": outlook.forecasts,
         "jobs": outlook.jobs,
         "maintenance": outlook.maintenance,
     }
+
+
+def path_step(plant: Plant, replication: int, run: RunArguments) -> tuple[str, str, CriticalPath]:
+    """The engine, why it ran, and what the end of one replication waited for."""
+    from twin.scenarios import critical_path
+
+    played = simulate(plant, first_replication=replication, trace=True, **run)
+    warm_up_s = run.get("warm_up_s", 0.0)
+    path = critical_path(played, plant, state=run.get("state"), from_s=warm_up_s)
+    return played.engine, played.reason, path
+
+
+def gathered(
+    how: Execution, work: Callable[..., _Answer], pieces: Sequence[tuple[Any, ...]]
+) -> list[_Answer]:
+    """The answers of all pieces, in their order.
+
+    Raises:
+        CancelledError: ``how.cancelled`` said so. (concurrent.futures)
+    """
+    run_here: Executor = how.executor or _Here()
+    answers: list[_Answer] = []
+    flight: deque[Future[_Answer]] = deque()
+    try:
+        for piece in pieces:
+            flight.append(run_here.submit(work, *piece))
+            while flight and flight[0].done():
+                answers.append(flight.popleft().result())
+            _tell(how, len(answers) / len(pieces))
+        while flight:
+            if wait([flight[0]], timeout=_ASK_S).done:
+                answers.append(flight.popleft().result())
+            _tell(how, len(answers) / len(pieces))
+    finally:
+        for future in flight:
+            future.cancel()
+    return answers
+
+
+def _tell(how: Execution, share: float) -> None:
+    if how.progress is not None:
+        how.progress(share)
+    if how.cancelled is not None and share < 1.0 and how.cancelled():
+        raise CancelledError

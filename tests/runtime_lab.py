@@ -12,8 +12,8 @@ from connectors.jobs import Plan, plan_step
 from connectors.runtime.board import Board
 from connectors.runtime.desk import Desk
 from connectors.runtime.events import EventHub
+from connectors.runtime.jobs import Jobs
 from connectors.runtime.line import LineView
-from connectors.runtime.whatif import WhatIfJobs
 from connectors.store.ledger import Ledger
 from maintenance.alerts import Alert, AlertEvent, AlertState, EventKind, RemainingLife
 from tests.engine_lab import practice
@@ -104,19 +104,19 @@ class Office:
     historian: MemoryHistorian = field(default_factory=MemoryHistorian)
     executor: Executor = field(default_factory=lambda: ThreadPoolExecutor(1))
     line: LineView = field(init=False)
-    whatif: WhatIfJobs = field(init=False)
+    jobs: Jobs = field(init=False)
     desk: Desk = field(init=False)
 
     def __post_init__(self) -> None:
         now: Callable[[], datetime] = lambda: NOW  # noqa: E731
         self.line = LineView(self.plant)
-        self.whatif = WhatIfJobs(self.hub, executor=lambda: self.executor, now=now)
+        self.jobs = Jobs(self.hub, executor=lambda: self.executor, now=now)
         self.desk = Desk(
             self.plant,
             board=self.board,
             line=self.line,
             hub=self.hub,
-            whatif=self.whatif,
+            jobs=self.jobs,
             now=now,
             sources=list,
             telemetry=dict,
@@ -127,7 +127,7 @@ class Office:
         )
 
     def close(self) -> None:
-        self.whatif.close()
+        self.jobs.close()
         self.executor.shutdown(cancel_futures=True)
         self.ledger.close()
 

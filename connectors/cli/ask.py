@@ -1,4 +1,4 @@
-"""Commands that ask the twin: simulate, whatif, schedule, demand."""
+"""Commands that plan: schedule, demand."""
 
 from __future__ import annotations
 
@@ -22,118 +22,7 @@ from connectors.cli.output import (
 if TYPE_CHECKING:
     from datetime import datetime
 
-__all__ = ["demand", "schedule", "simulate", "whatif"]
-
-
-@click.command()
-@plant_argument
-@click.option(
-    "--horizon", type=DURATION, default="8h", show_default=True, help="Length of the run."
-)
-@click.option("--replications", type=click.IntRange(1, 10_000), default=8, show_default=True)
-@seed_option
-@start_option
-@data_option
-@json_option
-def simulate(
-    plant: Path,
-    horizon: float,
-    replications: int,
-    seed: int,
-    start: datetime | None,
-    data: Path | None,
-    in_json: bool,
-) -> None:
-    """Run the line as it is described, or as it was last calibrated, with its open orders."""
-    from connectors.cli.questions import base_of
-    from connectors.jobs import simulate_ahead
-
-    base = base_of(plant, data, start)
-    result = simulate_ahead(
-        base.plant, base.outlook, horizon_s=horizon, replications=replications, seed=seed
-    ).as_dict()
-    result["calibration"] = base.version
-    if in_json:
-        as_json(result)
-        return
-    rows = [{"kpi": name, **kpi} for name, kpi in result["kpis"].items()]
-    click.echo(
-        f"{replications} replications of {horizon / 3600:g} h from {base.outlook.start.isoformat()}"
-    )
-    figure = "{:,.3f}".format
-    table(
-        rows,
-        [
-            ("kpi", "kpi", str),
-            ("mean", "mean", figure),
-            ("low", "5 %", figure),
-            ("high", "95 %", figure),
-            ("unit", "unit", str),
-        ],
-    )
-
-
-@click.command()
-@plant_argument
-@click.option(
-    "--set",
-    "changes",
-    multiple=True,
-    required=True,
-    metavar="PATH=VALUE",
-    help="A change: buffer.aoi_in.capacity=12, station.reflow.peak_temperature=+3, ...cycle_time.default.mean_s=*0.9",
-)
-@click.option(
-    "--horizon", type=DURATION, default="8h", show_default=True, help="Length of each run."
-)
-@click.option("--replications", type=click.IntRange(2, 10_000), default=16, show_default=True)
-@seed_option
-@start_option
-@data_option
-@json_option
-def whatif(
-    plant: Path,
-    changes: tuple[str, ...],
-    horizon: float,
-    replications: int,
-    seed: int,
-    start: datetime | None,
-    data: Path | None,
-    in_json: bool,
-) -> None:
-    """Compare the line with and without changes, in pairs on the same random numbers."""
-    from connectors.cli.questions import base_of
-    from connectors.jobs import compare_ahead
-    from connectors.runtime.documents import comparison_document
-
-    base = base_of(plant, data, start)
-    comparison = compare_ahead(
-        base.plant,
-        changes,
-        base.outlook,
-        horizon_s=horizon,
-        replications=replications,
-        seed=seed,
-    )
-    document = comparison_document(comparison)
-    if in_json:
-        as_json(document)
-        return
-    click.echo(f"{', '.join(changes)}: {replications} paired replications of {horizon / 3600:g} h")
-    figure, signed = "{:,.3f}".format, "{:+,.3f}".format
-    table(
-        document["kpis"],
-        [
-            ("name", "kpi", str),
-            ("baseline", "today", figure),
-            ("scenario", "changed", figure),
-            ("delta", "delta", signed),
-            ("delta_low", "low", signed),
-            ("delta_high", "high", signed),
-            ("unit", "unit", str),
-            ("verdict", "verdict", str),
-        ],
-    )
+__all__ = ["demand", "schedule"]
 
 
 @click.command()

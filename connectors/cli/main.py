@@ -7,8 +7,10 @@ from pathlib import Path
 import click
 
 from connectors.cli.alerts import alerts
-from connectors.cli.ask import demand, schedule, simulate, whatif
+from connectors.cli.ask import demand, schedule
 from connectors.cli.browse import browse
+from connectors.cli.compiling import compile_
+from connectors.cli.experiments import best, bottleneck, simulate, sweep, whatif
 from connectors.cli.ingest import ingest, status
 from connectors.cli.output import LinetwinGroup, as_json, json_option, plant_argument
 from connectors.cli.pki import pki
@@ -159,6 +161,10 @@ for _command in (
     deadletter,
     simulate,
     whatif,
+    sweep,
+    best,
+    bottleneck,
+    compile_,
     schedule,
     demand,
     alerts,

@@ -27,7 +27,7 @@ __all__ = [
     "when",
 ]
 
-_SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+_SECONDS = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 
 
 class _Duration(click.ParamType[float]):
@@ -40,7 +40,7 @@ class _Duration(click.ParamType[float]):
     ) -> float:
         if isinstance(value, float):
             return value
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)(s|min|h|d|w)", str(value))
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)(s|min|m|h|d|w)", str(value))
         if match is None or float(match[1]) <= 0.0:
             self.fail(f"{value!r} is not a duration; write one as 8h, 90min or 2d", param, ctx)
         return float(match[1]) * _SECONDS[match[2]]

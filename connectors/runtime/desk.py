@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -10,9 +10,10 @@ import connectors.runtime.documents as documents
 from connectors.jobs import Outlook
 from connectors.runtime.board import Board
 from connectors.runtime.events import Event, EventHub
+from connectors.runtime.experiments import Basis, Question
+from connectors.runtime.jobs import Jobs
 from connectors.runtime.line import LineView
 from connectors.runtime.records import proposal_decisions
-from connectors.runtime.whatif import WhatIfJobs
 from maintenance.alerts import Alert, AlertEvent, acknowledge, clear, find, refreshed
 from twin.errors import ConflictError, DataError, NotFoundError, NotReadyError
 from twin.plant import Plant, SignalId
@@ -37,7 +38,7 @@ class Desk:
         board: Board,
         line: LineView,
         hub: EventHub,
-        whatif: WhatIfJobs,
+        jobs: Jobs,
         now: Callable[[], datetime],
         sources: Callable[[], list[dict[str, Any]]],
         telemetry: Callable[[], dict[str, Any]],
@@ -50,7 +51,7 @@ class Desk:
         self._board = board
         self._line = line
         self._hub = hub
-        self._whatif = whatif
+        self._jobs = jobs
         self._now = now
         self._sources = sources
         self._telemetry = telemetry
@@ -102,29 +103,25 @@ class Desk:
     def calibration(self) -> dict[str, Any]:
         return documents.calibration_document(self._board.need("calibrated"))
 
-    def submit_whatif(
-        self, changes: Sequence[str], horizon_h: float, replications: int, seed: int
-    ) -> dict[str, Any]:
-        plant = self._board.need("calibrated").plant
+    def submit(self, question: Question) -> dict[str, Any]:
+        calibrated = self._board.need("calibrated")
         plan = self._board.plan
-        outlook = plan.outlook if plan else Outlook.unplanned(plant, self._now(), self._board.state)
-        return self._whatif.submit(
-            plant,
-            changes,
-            outlook=outlook,
-            horizon_h=horizon_h,
-            replications=replications,
-            seed=seed,
+        outlook = (
+            plan.outlook
+            if plan
+            else Outlook.unplanned(calibrated.plant, self._now(), self._board.state)
         )
+        basis = Basis(plant=calibrated.plant, outlook=outlook, calibration=calibrated.version)
+        return self._jobs.submit(question, basis)
 
     def jobs(self) -> dict[str, Any]:
-        return {"jobs": self._whatif.documents()}
+        return {"jobs": self._jobs.documents()}
 
     def job(self, job_id: str) -> dict[str, Any]:
-        return self._whatif.document(job_id)
+        return self._jobs.document(job_id)
 
     def cancel(self, job_id: str) -> dict[str, Any]:
-        return self._whatif.cancel(job_id)
+        return self._jobs.cancel(job_id)
 
     # Maintenance.
 

@@ -17,14 +17,12 @@ if TYPE_CHECKING:
     from maintenance.alerts import Alert
     from twin.calibration import CalibratedPlant
     from twin.planning import PurchaseProposal
-    from twin.scenarios import Comparison
     from twin.schedule import Schedule
     from twin.telemetry import LineKpis, SampleBatch, UnitKpis
 
 __all__ = [
     "alerts_document",
     "calibration_document",
-    "comparison_document",
     "decided_proposal",
     "demand_document",
     "forecasts_document",
@@ -174,11 +172,6 @@ def calibration_document(calibrated: CalibratedPlant) -> dict[str, Any]:
         ],
         "notes": list(calibrated.notes),
     }
-
-
-def comparison_document(comparison: Comparison) -> dict[str, Any]:
-    """A what-if's answer; ``level`` is the confidence of its intervals."""
-    return comparison.as_dict()
 
 
 def forecasts_document(forecasts: Iterable[FailureForecast], *, as_of: datetime) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Worker processes: spawned, polite to the page, replaced when one dies, gone when their parent is gone."""
+"""Worker processes: spawned, polite to others, replaced when one dies, gone when their parent is gone."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait
 from typing import Any
 
-__all__ = ["Workers"]
+__all__ = ["LateWorkers", "Workers", "processors"]
 
 
 class Workers(Executor):
@@ -45,6 +46,47 @@ class Workers(Executor):
             mp_context=multiprocessing.get_context("spawn"),
             initializer=_begin,
         )
+
+
+class LateWorkers(Executor):
+    """Works here at first, and in processes once the work turns out to be long.
+
+    A process takes about a second to begin, in which a compiled engine plays weeks. What is
+    submitted early is therefore done before ``submit`` returns.
+    """
+
+    def __init__(self, count: int, *, after_s: float = 1.5) -> None:
+        """Use at most so many processes.
+
+        Args:
+            count: Of processes; 1: all work is done here.
+            after_s: Work that is done here before they are begun. [s]
+        """
+        self._count = count
+        self._left_s = after_s
+        self._workers: Workers | None = None
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        if self._workers is None and self._left_s <= 0.0 and self._count > 1:
+            self._workers = Workers(self._count)
+        if self._workers is not None:
+            return self._workers.submit(fn, *args, **kwargs)
+        begin = time.monotonic()
+        done: Future[Any] = Future()
+        done.set_result(fn(*args, **kwargs))
+        self._left_s -= time.monotonic() - begin
+        return done
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        if self._workers is not None:
+            self._workers.shutdown(wait, cancel_futures=cancel_futures)
+
+
+def processors() -> int:
+    """How many this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 @contextlib.contextmanager

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from connectors.field.clock import WallClock
 from connectors.runtime.board import Board, Step
+from connectors.runtime.compiling import compile_beside
 from connectors.runtime.desk import Desk
 from connectors.runtime.events import EventHub
+from connectors.runtime.jobs import Jobs
 from connectors.runtime.line import LineView
 from connectors.runtime.memory import keep_giving_back
 from connectors.runtime.ownership import data_directory
@@ -23,10 +25,10 @@ from connectors.runtime.pool import Workers
 from connectors.runtime.records import alerts_by_id, last_calibration
 from connectors.runtime.report import StatusFile, source_document, telemetry_document
 from connectors.runtime.telemetry import make_ingest, open_copies, open_main_historian
-from connectors.runtime.whatif import WhatIfJobs
 from connectors.settings import Settings
 from twin.errors import NotReadyError, SourceError, StoreError
 from twin.plant import Plant
+from twin.scenarios import RunCache
 from twin.telemetry import from_us
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ __all__ = ["Companion", "Runtime", "open_stores"]
 logger = logging.getLogger(__name__)
 
 _LINE_EVERY_S = 0.5
+_IDLE_S = 1.0
 
 
 class Companion(Protocol):
@@ -104,13 +107,18 @@ class Runtime:
         self._wall = WallClock()
         self.hub = EventHub()
         self.board = Board()
-        self.whatif = WhatIfJobs(self.hub, executor=lambda: self._pool, now=self.now)
+        self.jobs = Jobs(
+            self.hub,
+            executor=lambda: self._pool,
+            now=self.now,
+            cache=RunCache(settings.data / "runs"),
+        )
         self.desk = Desk(
             plant,
             board=self.board,
             line=self._line,
             hub=self.hub,
-            whatif=self.whatif,
+            jobs=self.jobs,
             now=self.now,
             sources=self.sources,
             telemetry=self.telemetry,
@@ -202,6 +210,7 @@ class Runtime:
             asyncio.create_task(self._announce()),
             asyncio.create_task(status.keep(self.telemetry, self._wall.now)),
             asyncio.create_task(keep_giving_back()),
+            asyncio.create_task(self._compile_engines()),
         ]
         try:
             await _unless(
@@ -260,12 +269,18 @@ class Runtime:
                 self.hub.publish("line", self.desk.line())
             await asyncio.sleep(_LINE_EVERY_S)
 
+    async def _compile_engines(self) -> None:
+        """Once the first plan is there, so that no question waits for a compiler."""
+        while self.board.plan is None:
+            await asyncio.sleep(_IDLE_S)
+        await compile_beside()
+
     def _tell_health(self) -> None:
         self.hub.publish("health", self.desk.health())
 
     async def _close(self) -> None:
         self.hub.close()
-        self.whatif.close()
+        self.jobs.close()
         for pool in (self._quick, self._pool):
             pool.shutdown(wait=False, cancel_futures=True)
         for process in multiprocessing.active_children():

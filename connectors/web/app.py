@@ -16,7 +16,7 @@ from starlette.types import Scope
 from connectors.web import problems
 from connectors.web.events import HEARTBEAT_S
 from connectors.web.guard import LOOPBACK_HOSTS, Guard
-from connectors.web.routes import engineering, line, maintenance, planning, system
+from connectors.web.routes import engineering, experiments, line, maintenance, planning, system
 from connectors.web.service import Service
 
 __all__ = ["UI", "create_app"]
@@ -56,6 +56,7 @@ def create_app(
     for router in (
         line.router(service),
         engineering.router(service),
+        experiments.router(service),
         maintenance.router(service),
         planning.router(service),
         system.router(service, heartbeat_s=heartbeat_s),

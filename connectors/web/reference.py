@@ -127,8 +127,10 @@ def _kind(schema: Mapping[str, Any]) -> str:
         return f"[{name}](#{name.lower()})"
     if "enum" in schema:
         return " or ".join(f"`{v}`" for v in schema["enum"])
-    if "anyOf" in schema:
-        return " or ".join(dict.fromkeys(map(_kind, schema["anyOf"])))
+    if options := schema.get("anyOf") or schema.get("oneOf"):
+        return " or ".join(dict.fromkeys(map(_kind, options)))
+    if "const" in schema:
+        return f"`{schema['const']}`"
     if schema.get("type") == "array":
         return f"list of {_kind(schema.get('items', {}))}"
     if isinstance(schema.get("additionalProperties"), Mapping):

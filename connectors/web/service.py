@@ -1,17 +1,20 @@
 """What the web layer asks of the running product; ``connectors.runtime`` matches it by shape.
 
-The runtime lies below this package and does not import it. It keeps the documents computed, so every
-method here is a quick, plain call. The web layer calls them from worker threads, several at once;
-``subscribe`` alone runs on the event loop.
+The runtime lies below this package and does not import it; what is asked of the twin are its
+questions. It keeps the documents computed, so every method here is a quick, plain call. The web
+layer calls them from worker threads, several at once; ``subscribe`` alone runs on the event loop.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from twin.errors import NotReadyError
+
+if TYPE_CHECKING:
+    from connectors.runtime.experiments import Question
 
 __all__ = ["Decision", "Document", "Event", "NotReadyError", "Service"]
 
@@ -88,10 +91,8 @@ class Service(Protocol):
         """Fitted laws beside the nominal ones, with their intervals."""
         ...
 
-    def submit_whatif(
-        self, changes: Sequence[str], horizon_h: float, replications: int, seed: int
-    ) -> Document:
-        """Queue a paired comparison; the job, at once. DataError when a change is not possible."""
+    def submit(self, question: Question) -> Document:
+        """Queue a question; the job, at once. DataError or FileFaults when it cannot be asked."""
         ...
 
     def jobs(self) -> Document:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from connectors.jobs import Plan
+from connectors.runtime.experiments import Simulation
 from connectors.store.ledger import Ledger
 from connectors.web.models import line, maintenance, planning, system
 from maintenance.alerts import acknowledge
@@ -70,7 +71,7 @@ def test_what_is_not_computed_yet_is_not_ready(empty: Office, what: str) -> None
     with pytest.raises(NotReadyError):
         getattr(empty.desk, what)()
     with pytest.raises(NotReadyError):
-        empty.desk.submit_whatif(["buffer.aoi_in.capacity=9"], 8.0, 4, 0)
+        empty.desk.submit(Simulation())
 
 
 def test_the_plant_its_signals_and_health_are_there_from_the_beginning(empty: Office) -> None:

@@ -16,7 +16,7 @@ from connectors.jobs import Plan
 from connectors.runtime import documents
 from connectors.runtime.board import STEPS, Step
 from connectors.store.ledger import Ledger
-from connectors.web.models import engineering, line, maintenance, planning, system
+from connectors.web.models import answers, engineering, line, maintenance, planning, system
 from tests.runtime_lab import NOW, bearing_alert, bearing_forecast, small_plan, small_practice
 from tests.telemetry_lab import T0, Log, at, small_plant
 from twin.calibration import calibrate
@@ -71,7 +71,7 @@ def test_a_what_if_whose_numbers_do_not_exist_says_null(plant: Plant) -> None:
     comparison = compare(
         plant, ["buffer.aoi_in.capacity=9"], start=NOW, horizon_s=1.0, replications=2
     )
-    said = declared(documents.comparison_document(comparison), engineering.WhatIfResult)
+    said = declared(comparison.as_dict(), answers.WhatIfResult)
     flow = next(k for k in said.kpis if k.name == "flow_time_s")
     assert (flow.baseline, flow.delta) == (None, None)
 

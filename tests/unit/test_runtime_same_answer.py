@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from connectors.cli import main
 from connectors.jobs import plan_step
 from connectors.runtime.records import record_calibration, record_plan
+from connectors.web.models.experiments import WhatIf
 from tests.runtime_lab import NOW, bearing_forecast, office
 from twin.calibration import CalibratedPlant
 from twin.engine import LiveState, UnitStart
@@ -61,8 +62,9 @@ def test_the_api_and_the_command_line_agree_to_the_last_bit(tmp_path: Path) -> N
             outlook=plan.outlook,
             alerted=(),
         )
+        question = WhatIf(changes=[CHANGE], horizon_h=0.5, replications=2, seed=11).question()
         desk.board.calibrated, desk.board.plan = calibrated, plan
-        job = desk.desk.submit_whatif([CHANGE], 0.5, 2, 11)
+        job = desk.desk.submit(question)
         deadline = time.monotonic() + 60
         while (job := desk.desk.job(job["job_id"]))["state"] in ("queued", "running"):
             assert time.monotonic() < deadline

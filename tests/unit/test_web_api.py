@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 
+from connectors.runtime.experiments import Question, Runs, WhatIf
 from connectors.web.app import create_app
 from connectors.web.service import Decision, Document, Event
 from twin.errors import (
@@ -20,6 +21,7 @@ from twin.errors import (
     NotReadyError,
     StoreError,
 )
+from twin.scenarios import scenario_of
 
 JOB = {
     "job_id": "J-1",
@@ -76,10 +78,8 @@ class OneAnswerService:
     def calibration(self) -> Document:
         return self._give("calibration")
 
-    def submit_whatif(
-        self, changes: Sequence[str], horizon_h: float, replications: int, seed: int
-    ) -> Document:
-        return self._give("whatif", list(changes), horizon_h, replications, seed)
+    def submit(self, question: Question) -> Document:
+        return self._give("submit", question)
 
     def jobs(self) -> Document:
         return self._give("jobs")
@@ -211,7 +211,8 @@ def test_long_work_is_accepted_and_says_where_it_is() -> None:
     assert answer.status_code == 202
     assert answer.headers["location"] == "/api/v1/jobs/J-1"
     assert answer.json() == JOB
-    assert service.asked == [("whatif", ["buffer.aoi_in.capacity=12"], 8, 16, 0)]
+    scenario = scenario_of(["buffer.aoi_in.capacity=12"])
+    assert service.asked == [("submit", WhatIf(scenario=scenario, runs=Runs(), replications=16))]
 
 
 @pytest.mark.parametrize("who", ["", "  "])
@@ -332,7 +333,8 @@ def test_openapi_types_every_answer() -> None:
             if path.endswith(("/events", ".csv")):
                 continue
             good = next(r for status, r in route["responses"].items() if status.startswith("2"))
-            assert "$ref" in good["content"]["application/json"]["schema"], (method, path)
+            schema = good["content"]["application/json"]["schema"]
+            assert {"$ref", "oneOf"} & set(schema), (method, path)
 
 
 @pytest.mark.parametrize(

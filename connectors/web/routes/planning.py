@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import APIRouter
 from starlette.responses import Response
 
@@ -11,24 +9,10 @@ from connectors.business import demand_csv, proposals_csv, schedule_csv
 from connectors.web.models.base import Decision
 from connectors.web.models.planning import Decided, Demand, Proposal, Proposals, Schedule
 from connectors.web.problems import documented
+from connectors.web.routes.tables import csv_answer, csv_table
 from connectors.web.service import Document, Service
 
 __all__ = ["router"]
-
-
-class _Csv(Response):
-    media_type = "text/csv"
-
-
-def _as_csv() -> dict[str, Any]:
-    return {
-        "response_class": _Csv,
-        "responses": {200: {"content": {"text/csv": {}}}, **documented(503)},
-    }
-
-
-def _table(name: str, text: str) -> Response:
-    return _Csv(text, headers={"Content-Disposition": f'attachment; filename="{name}.csv"'})
 
 
 def router(service: Service) -> APIRouter:
@@ -50,20 +34,20 @@ def router(service: Service) -> APIRouter:
         """Purchase proposals and what was decided about them."""
         return service.proposals()
 
-    @routes.get("/schedule.csv", **_as_csv())
-    def schedule_table() -> Response:
+    @routes.get("/schedule.csv", **csv_answer(503))
+    def schedulecsv_table() -> Response:
         """The schedule for a spreadsheet: orders and maintenance by start."""
-        return _table("schedule", schedule_csv(service.schedule()))
+        return csv_table("schedule", schedule_csv(service.schedule()))
 
-    @routes.get("/demand.csv", **_as_csv())
-    def demand_table() -> Response:
+    @routes.get("/demand.csv", **csv_answer(503))
+    def demandcsv_table() -> Response:
         """The demand for a spreadsheet: one row for each item and bucket."""
-        return _table("demand", demand_csv(service.demand()))
+        return csv_table("demand", demand_csv(service.demand()))
 
-    @routes.get("/proposals.csv", **_as_csv())
-    def proposals_table() -> Response:
+    @routes.get("/proposals.csv", **csv_answer(503))
+    def proposalscsv_table() -> Response:
         """The purchase proposals for a spreadsheet, decided ones too."""
-        return _table("proposals", proposals_csv(service.proposals()))
+        return csv_table("proposals", proposals_csv(service.proposals()))
 
     @routes.post(
         "/proposals/{proposal_id}/approve",

@@ -1,25 +1,25 @@
-"""What-if questions as jobs: queued, with progress, cancelled on request, answered once."""
+"""Questions as jobs: queued, with progress, cancelled on request, answered once."""
 
 from __future__ import annotations
 
 import itertools
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import CancelledError, Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from connectors.jobs import Outlook, compare_ahead
-from connectors.runtime.documents import at, comparison_document
+from connectors.runtime.documents import at
 from connectors.runtime.events import EventHub
+from connectors.runtime.experiments import Basis, Question
 from twin.errors import ConflictError, LinetwinError, NotFoundError
 
 if TYPE_CHECKING:
-    from twin.plant import Plant
+    from twin.scenarios import RunCache
 
-__all__ = ["WhatIfJobs"]
+__all__ = ["Jobs"]
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +30,7 @@ _OVER = ("done", "failed", "cancelled")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Job:
     job_id: str
+    kind: str
     state: Literal["queued", "running", "done", "failed", "cancelled"] = "queued"
     progress: float = 0.0
     submitted_at: datetime
@@ -41,7 +42,7 @@ class _Job:
     def document(self) -> dict[str, Any]:
         return {
             "job_id": self.job_id,
-            "kind": "whatif",
+            "kind": self.kind,
             "state": self.state,
             "progress": self.progress,
             "submitted_at": at(self.submitted_at),
@@ -51,54 +52,37 @@ class _Job:
         }
 
 
-class WhatIfJobs:
-    """One comparison at a time, its replications in worker processes."""
+class Jobs:
+    """One question at a time, its replications in worker processes."""
 
     def __init__(
-        self, hub: EventHub, *, executor: Callable[[], Executor], now: Callable[[], datetime]
+        self,
+        hub: EventHub,
+        *,
+        executor: Callable[[], Executor],
+        now: Callable[[], datetime],
+        cache: RunCache | None = None,
     ) -> None:
         self._hub = hub
         self._executor = executor
         self._now = now
+        self._cache = cache
         self._lock = threading.Lock()
         self._jobs: dict[str, _Job] = {}
         self._numbers = itertools.count(1)
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="whatif")
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="question")
 
-    def submit(
-        self,
-        plant: Plant,
-        changes: Sequence[str],
-        *,
-        outlook: Outlook,
-        horizon_h: float,
-        replications: int,
-        seed: int,
-    ) -> dict[str, Any]:
-        """Queue a comparison; the job's document.
+    def submit(self, question: Question, basis: Basis) -> dict[str, Any]:
+        """Queue a question; the job's document.
 
         Raises:
-            DataError, FileFaults: A change cannot be read or made; nothing was queued.
+            DataError, FileFaults: It cannot be asked of this plant; nothing was queued.
         """
-        from twin.scenarios import apply_changes, parse_change
-
-        parsed = [parse_change(text) for text in changes]
-        apply_changes(plant, parsed)
-        job = _Job(job_id=f"whatif-{next(self._numbers)}", submitted_at=self._now())
+        question.check(basis.plant)
+        kind = question.kind
+        job = _Job(job_id=f"{kind}-{next(self._numbers)}", kind=kind, submitted_at=self._now())
         self._put(job)
-
-        def work() -> None:
-            self._run(
-                job.job_id,
-                plant=plant,
-                changes=parsed,
-                outlook=outlook,
-                horizon_s=horizon_h * 3600.0,
-                replications=replications,
-                seed=seed,
-            )
-
-        self._thread.submit(work)
+        self._thread.submit(self._run, job.job_id, question, basis)
         return job.document()
 
     def documents(self) -> list[dict[str, Any]]:
@@ -127,30 +111,22 @@ class WhatIfJobs:
             job.cancelled.set()
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    def _run(
-        self, job_id: str, *, changes: Any, plant: Plant, outlook: Outlook, **arguments: Any
-    ) -> None:
+    def _run(self, job_id: str, question: Question, basis: Basis) -> None:
+        from twin.scenarios import Execution
 
         job = self._find(job_id)
         if job.cancelled.is_set():
             return
         self._put(replace(job, state="running"))
         try:
-            comparison = compare_ahead(
-                plant,
-                changes,
-                outlook,
+            how = Execution(
                 executor=self._executor(),
                 progress=lambda share: self._progress(job_id, share),
                 cancelled=job.cancelled.is_set,
-                **arguments,
+                cache=self._cache,
             )
-            end = replace(
-                self._find(job_id),
-                state="done",
-                progress=1.0,
-                result=comparison_document(comparison),
-            )
+            result = question.answer(basis, how)
+            end = replace(self._find(job_id), state="done", progress=1.0, result=result)
         except CancelledError:
             end = replace(self._find(job_id), state="cancelled")
         except LinetwinError as e:
