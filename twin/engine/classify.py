@@ -21,10 +21,8 @@ class UndecidedTie(Exception):
 def why_not_recursion(given: RunInput) -> str | None:
     """The first reason why this run needs an event loop; None if the recursion can play it.
 
-    Example:
-        >>> from twin.engine.inputs import run_input  # doctest: +SKIP
-        >>> why_not_recursion(given)  # doctest: +SKIP
-        'oven takes batches'
+    It plays serial lines and synchronous assembly of single servers: with zones of any size, conveyors, cards,
+    setups, failures by either clock, planned work and shifts, jobs with releases or lots without end.
     """
     return next(_reasons(given), None)
 
@@ -56,32 +54,24 @@ def _reasons(given: RunInput) -> Iterator[str]:
 
 
 def _unit_reasons(unit: UnitTable) -> Iterator[str]:
-    if unit.servers > 1:
-        yield f"{unit.name} has {unit.servers} servers, so parts can overtake"
-    if unit.batch > 1:
-        yield f"{unit.name} takes batches"
-    if unit.interarrival is not None:
-        yield f"parts arrive at {unit.name}"
-    if len(unit.zones_in) > 1 and not unit.assembles:
-        yield f"{unit.name} merges"
-    if unit.eager:
-        yield f"{unit.name} takes its components as they come"
-    if unit.shares or len(set(unit.by_product)) > 1:
-        yield f"{unit.name} sends parts different ways"
-    if unit.rework != LEAVE:
-        yield f"{unit.name} sends parts to rework"
-    if unit.work_needs or unit.setup_needs:
-        yield f"{unit.name} needs an operator"
-    if any(upkeep.every_parts for upkeep in unit.upkeep):
-        yield f"{unit.name} has upkeep after a number of parts"
-    if len(unit.modes) > _MOST_KINDS:
-        yield f"{unit.name} has {len(unit.modes)} failure modes"
-    for mode in unit.modes:
-        if mode.life.mean() <= 0.0 or mode.repair.mean() <= 0.0:
-            yield f"failures of {unit.name} take no time"
-    for upkeep in unit.upkeep:
-        if upkeep.duration.mean() <= 0.0:
-            yield f"upkeep of {unit.name} takes no time"
+    ways = unit.shares or len(set(unit.by_product)) > 1
+    for found, what in (
+        (unit.servers > 1, f"has {unit.servers} servers, so parts can overtake"),
+        (unit.batch > 1, "takes batches"),
+        (unit.interarrival is not None, "waits for arrivals"),
+        (len(unit.zones_in) > 1 and not unit.assembles, "merges"),
+        (unit.eager, "takes its components as they come"),
+        (ways, "sends parts different ways"),
+        (unit.rework != LEAVE, "sends parts to rework"),
+        (unit.work_needs or unit.setup_needs, "needs an operator"),
+        (any(one.every_parts for one in unit.upkeep), "has upkeep after a number of parts"),
+        (len(unit.modes) > _MOST_KINDS, f"has {len(unit.modes)} failure modes"),
+    ):
+        if found:
+            yield f"{unit.name} {what}"
+    laws = [law for mode in unit.modes for law in (mode.life, mode.repair)]
+    if any(law.mean() <= 0.0 for law in (*laws, *(one.duration for one in unit.upkeep))):
+        yield f"failures or upkeep of {unit.name} take no time"
 
 
 def _defect_reasons(given: RunInput) -> Iterator[str]:

@@ -8,7 +8,7 @@ from numba import config, njit
 
 from twin.engine.warm import folder
 
-__all__ = ["jit", "jit_inline", "jit_with_scratch"]
+__all__ = ["jit", "jit_inline", "jit_text", "jit_with_scratch"]
 
 
 def _compiled(function: Any, **options: Any) -> Any:
@@ -38,3 +38,8 @@ def jit_inline(function: Any) -> Any:
 def jit_with_scratch(function: Any) -> Any:
     """Compile at the first call; the function may make arrays for itself."""
     return _compiled(function)
+
+
+def jit_text(function: Any) -> Any:
+    """Put the text of the function in place of its calls, so that it costs no compilation of its own."""
+    return njit(inline="always")(function)

@@ -97,9 +97,7 @@ def load(typing: Any, array: Any, at: Any) -> Any:
     """The numbers from ``array[at]`` on."""
 
     def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.load(
-            _from(builder, args[0], args[1]), align=8
-        )
+        return builder.load(_from(builder, args[0], args[1]), align=8)
 
     return _lanes(array, types.int64), build
 

@@ -5,17 +5,15 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-
-from twin.engine.compiled.jit import jit, jit_inline
+from twin.engine.compiled.jit import jit, jit_text
 from twin.engine.compiled.recursion_lanes import WIDTH
 from twin.engine.compiled.recursion_layout import (
-    BEGAN,
     BLOCKED,
     CAPACITY,
-    COUNTED_FROM,
+    FAILS_AT,
     FINISHED,
     FIRST_INPUT,
+    FIRST_MODE,
     FRESH_AT,
     FROM,
     GONE,
@@ -30,8 +28,13 @@ from twin.engine.compiled.recursion_layout import (
     LANE,
     LANES_F,
     LEFT,
+    LIFE_CODE,
+    LIFE_START,
+    LIVES,
     MASK,
-    MENDED,
+    MODE_COUNT,
+    MODE_FLOATS,
+    MODE_LANES,
     NEVER,
     NEXT,
     NOW,
@@ -45,8 +48,11 @@ from twin.engine.compiled.recursion_layout import (
     PRODUCT_AT,
     PRODUCTS,
     QUIET_UNTIL,
+    REPAIR_CODE,
+    REPAIR_START,
+    REPAIR_TICKS,
+    REPAIRS,
     RING,
-    RUNS,
     SETUP_AT,
     SINCE,
     STANDS,
@@ -59,18 +65,13 @@ from twin.engine.compiled.recursion_layout import (
     UNIT,
     UNITS,
 )
+from twin.engine.compiled.recursion_time import hour_of, log_row, pass_time, settle, tick
 from twin.engine.compiled.recursion_walk import (
-    K_FINISH,
-    K_LAUNCH,
-    K_SETUP,
-    K_START,
-    hour_of,
+    MODE_ROW,
+    count_failure,
+    drawn,
     idle,
-    log_row,
     next_own,
-    pass_time,
-    settle,
-    tick,
     work_on,
 )
 from twin.engine.counts import KINDS
@@ -79,7 +80,9 @@ from twin.engine.starts import EMPTY, HELD, SETTING_UP, WORKING
 __all__ = ["close", "count_starts", "one_part"]
 
 L = WIDTH
-K_LEAVE = KINDS.index("leave")
+K_LAUNCH, K_SETUP, K_START, K_FINISH, K_LEAVE = (
+    KINDS.index(k) for k in ("launch", "setup", "start", "finish", "leave")
+)
 
 
 @jit
@@ -107,7 +110,7 @@ def start_counted(m: Any, q: Any, u: Any, a: Any, b: Any, k: Any, t: Any) -> Non
     m[a + HOUR_END * L] = math.inf if last else (hour + 1) * 3600.0 * (1.0 - 1e-14)
 
 
-@jit
+@jit_text
 def _set_up_for(m: Any, q: Any, u: Any, k: Any) -> Any:
     """Setup before part k. [s]"""
     place = k % q[PERIOD]
@@ -128,7 +131,7 @@ def end_of_run(m: Any, q: Any, log: Any, u: Any, a: Any, b: Any, before: Any, st
     m[a + QUIET_UNTIL * L] = m[a + HOUR_END * L] = m[a + OPERATES_UNTIL * L] = math.inf
 
 
-@jit
+@jit_text
 def until_taken(
     m: Any, q: Any, params: Any, log: Any, u: Any, a: Any, b: Any, k: Any, can_take: Any, stop: Any
 ) -> Any:
@@ -159,7 +162,7 @@ def until_taken(
         t = next_own(m, q, a, b)
 
 
-@jit
+@jit_text
 def through(
     m: Any, q: Any, params: Any, log: Any, u: Any, a: Any, b: Any, k: Any, work_s: Any, stop: Any
 ) -> Any:
@@ -189,8 +192,58 @@ def through(
 
 
 @jit
+def usual_failure(
+    m: Any, q: Any, params: Any, u: Any, a: Any, b: Any, k: Any, taken: Any, work_s: Any
+) -> Any:
+    """One failure by the operating clock, one repair, and nothing else until the work ends; else False.
+
+    What nearly always comes between, without the loops of those who must expect everything.
+    """
+    operated, until = m[a + OPERATED * L], m[a + OPERATES_UNTIL * L]
+    done = max(0.0, until - operated)
+    failed = taken + done
+    left = max(0.0, work_s - done)
+    operated = max(operated, until)
+    at, mode, others = 0, -1, math.inf
+    for i in range(q[u + MODE_COUNT]):
+        floats = q[q[u + FIRST_MODE] + i * MODE_ROW + MODE_FLOATS] + q[b + LANE * L]
+        if mode < 0 and m[floats + FAILS_AT * L] == until:
+            mode, at = i, floats
+        else:
+            others = min(others, m[floats + FAILS_AT * L])
+    row = q[u + FIRST_MODE] + mode * MODE_ROW
+    own = row + MODE_LANES + q[b + LANE * L]
+    mended = failed + drawn(q, params, row + REPAIR_CODE, own, REPAIR_START, q[own + REPAIRS * L])
+    life = operated + drawn(q, params, row + LIFE_CODE, own, LIFE_START, q[own + LIVES * L])
+    finished = mended + left
+    until = min(others, life)
+    if finished >= m[a + QUIET_UNTIL * L] or until - operated < left:
+        return False
+    q[own + REPAIRS * L] += 1
+    q[own + LIVES * L] += 1
+    m[at + FAILS_AT * L] = life
+    m[a + OPERATES_UNTIL * L] = until
+    m[a + OPERATED * L] = operated + left
+    m[a + (FINISHED + k % 2) * L] = finished
+    m[a + REPAIR_TICKS * L] += tick(m, mended) - tick(m, failed)
+    count_failure(m, q, u, b, mode, failed)
+    if taken >= m[a + HOUR_END * L]:
+        start_counted(m, q, u, a, b, k, taken)
+    return True
+
+
+@jit
 def one_part(
-    m: Any, q: Any, params: Any, log: Any, p: Any, lane: Any, k: Any, work_s: Any, before_op: Any
+    m: Any,
+    q: Any,
+    params: Any,
+    log: Any,
+    p: Any,
+    lane: Any,
+    k: Any,
+    work_s: Any,
+    before_op: Any,
+    sets_up: Any,
 ) -> None:
     """Part k at unit p, where the sweep's guess of it may be wrong.
 
@@ -205,6 +258,9 @@ def one_part(
         m[a + now] = NEVER
         return
     m[a + OPERATED * L] = before_op
+    fails = m[a + OPERATES_UNTIL * L] - before_op < work_s and not sets_up and not q[TRACE]
+    if fails and usual_failure(m, q, params, u, a, b, k, guess, work_s):
+        return
     taken, finished = NEVER, NEVER
     stop = m[HORIZON]
     if until_taken(m, q, params, log, u, a, b, k, guess, stop):

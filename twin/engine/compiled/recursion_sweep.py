@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numba.cpython.unsafe.numbers import trailing_zeros
 
-from twin.engine.compiled.jit import jit, jit_inline, jit_with_scratch
+from twin.engine.compiled.jit import jit, jit_text, jit_with_scratch
 from twin.engine.compiled.recursion_lanes import (
     WIDTH,
     add_at,
@@ -78,7 +78,6 @@ from twin.engine.compiled.recursion_layout import (
     PARTS,
     PERIOD,
     PRODUCT_AT,
-    PRODUCTS,
     QUIET_UNTIL,
     RELEASE_AT,
     RETURNED_AT,
@@ -90,7 +89,6 @@ from twin.engine.compiled.recursion_layout import (
     TABLE_SIZE,
     TALLY_AT,
     TRANSPORT_AT,
-    UNIFORM_AT,
     UNITS,
     UNTIL_DONE,
     VARIES,
@@ -108,8 +106,10 @@ L = WIDTH
 BLOCK = 64
 """Parts of which all work is drawn at once."""
 
+ALL = (1 << L) - 1
 
-@jit
+
+@jit_text
 def _uniforms(m: Any, q: Any, u: Any, at: Any) -> None:
     """The next uniforms of a unit's work, part by part, all replications of a part side by side."""
     keys = q[u + KEYS]
@@ -117,7 +117,7 @@ def _uniforms(m: Any, q: Any, u: Any, at: Any) -> None:
         store(m, at + i * L, uniforms(q, keys + 2 * L, keys + L))
 
 
-@jit_inline
+@jit_text
 def _product(q: Any, k: Any) -> Any:
     return q[q[PRODUCT_AT] + k % q[PERIOD]]
 
@@ -132,7 +132,7 @@ def _draw(floats: Any, ints: Any, params: Any, first: Any) -> None:
         at = q[WORK_AT] + p * q[WORK_SIZE]
         if varies == 0 and first > 0:
             continue
-        if varies > 0 and q[laws] != CONSTANT or varies > 1:
+        if (varies > 0 and q[laws] != CONSTANT) or varies > 1:
             _uniforms(m, q, u, at)
         if varies < 2:
             transform(q[laws], q[laws + 1], params, floats[at : at + BLOCK * L])
@@ -147,20 +147,29 @@ def _draw(floats: Any, ints: Any, params: Any, first: Any) -> None:
             begin = end
 
 
-@jit_inline
+@jit_text
 def _taken_at(q: Any, u: Any, k: Any) -> Any:
     return q[u + RING] + (k & q[u + MASK]) * L
 
 
-@jit
+@jit_text
 def _look_closer(
-    m: Any, q: Any, params: Any, log: Any, p: Any, k: Any, struck: Any, hour: Any, at: Any
+    m: Any,
+    q: Any,
+    params: Any,
+    log: Any,
+    p: Any,
+    k: Any,
+    struck: Any,
+    hour: Any,
+    at: Any,
+    sets_up: Any,
 ) -> None:
     u = q[TABLE] + p * TABLE_SIZE
     while struck:
         lane = trailing_zeros(struck)
         struck &= struck - 1
-        one_part(m, q, params, log, p, lane, k, m[at + lane], m[SCRATCH + lane])
+        one_part(m, q, params, log, p, lane, k, m[at + lane], m[SCRATCH + lane], sets_up)
     taken, a, b = _taken_at(q, u, k), q[u + LANES_F], q[u + LANES_F + 1]
     while hour:
         lane = trailing_zeros(hour)
@@ -168,75 +177,89 @@ def _look_closer(
         start_counted(m, q, u, a + lane, b + lane, k, m[taken + lane])
 
 
-@jit_inline
-def _through_unit(
-    m: Any, q: Any, params: Any, log: Any, p: Any, k: Any, at: Any, fresh: Any
-) -> None:
-    """Part k at unit p, in all replications."""
-    u = q[TABLE] + p * TABLE_SIZE
-    a = q[u + LANES_F]
+@jit_text
+def _before(q: Any, row: Any) -> Any:
+    """Where in m the lanes of the unit stand from which an input comes."""
+    return q[q[TABLE] + q[row + FROM] * TABLE_SIZE + LANES_F]
+
+
+@jit_text
+def _there(m: Any, q: Any, u: Any, k: Any, odd: Any, take: Any) -> Any:
+    """When part k is there from every zone; what stood before a full zone has gone when there was room."""
     low, high = splat(m[LOW_TICK]), splat(m[HIGH_TICK])
-    odd = FINISHED + k % 2
-    gone_before = load(m, a + GONE * L)
-    take = gone_before
-    inputs = q[u + INPUTS]
-    hands_over = False
-    for i in range(inputs):
+    for i in range(q[u + INPUTS]):
         row = q[u + FIRST_INPUT] + i * INPUT_SIZE
-        before = q[q[TABLE] + q[row + FROM] * TABLE_SIZE + LANES_F]
+        before, room = _before(q, row), q[row + CAPACITY]
         finished = load(m, before + odd * L)
-        room = q[row + CAPACITY]
         if room == 0:
             take = larger(take, finished)
-            hands_over = True
         else:
+            gone = finished
             if room > 0:
                 gone = larger(finished, load(m, _taken_at(q, u, k - room)))
-            else:
-                gone = finished
             store(m, before + GONE * L, gone)
-            add_at(
-                m, before + BLOCKED * L, minus(ticks(gone, low, high), ticks(finished, low, high))
-            )
+            held = minus(ticks(gone, low, high), ticks(finished, low, high))
+            add_at(m, before + BLOCKED * L, held)
             take = larger(take, plus(gone, splat(m[q[row + TRANSPORT_AT]])))
+    return take
+
+
+@jit_text
+def _allowed(m: Any, q: Any, u: Any, k: Any, take: Any) -> Any:
+    """When part k is released, and has its cards."""
     if q[u + IS_HEAD] and q[RELEASE_AT] >= 0:
         take = larger(take, splat(m[q[RELEASE_AT] + k]))
     for i in range(q[u + OPENS]):
         loop = q[q[u + FIRST_LOOP] + i]
         take = larger(take, load(m, q[loop + RETURNED_AT] + (k % q[loop + CARDS]) * L))
+    return take
+
+
+@jit_text
+def _handed_over(m: Any, q: Any, u: Any, odd: Any, take: Any, taken: Any) -> None:
+    """Out of zones without places the part goes as it is taken."""
+    low, high = splat(m[LOW_TICK]), splat(m[HIGH_TICK])
+    for i in range(q[u + INPUTS]):
+        row = q[u + FIRST_INPUT] + i * INPUT_SIZE
+        if q[row + CAPACITY] == 0:
+            before = _before(q, row)
+            store(m, before + GONE * L, take)
+            held = ticks(load(m, before + odd * L), low, high)
+            add_at(m, before + BLOCKED * L, minus(taken, held))
+
+
+@jit_text
+def _through_unit(
+    m: Any, q: Any, params: Any, log: Any, p: Any, k: Any, at: Any, is_fresh: Any
+) -> None:
+    """Part k at unit p, in all replications; its work stands from ``m[at]`` on."""
+    u = q[TABLE] + p * TABLE_SIZE
+    a, odd = q[u + LANES_F], FINISHED + k % 2
+    low, high = splat(m[LOW_TICK]), splat(m[HIGH_TICK])
+    empty = load(m, a + GONE * L)
+    take = _allowed(m, q, u, k, _there(m, q, u, k, odd, empty))
     store(m, _taken_at(q, u, k), take)
-    taken_tick = ticks(take, low, high)
-    if hands_over:
-        for i in range(inputs):
-            row = q[u + FIRST_INPUT] + i * INPUT_SIZE
-            if q[row + CAPACITY] == 0:
-                before = q[q[TABLE] + q[row + FROM] * TABLE_SIZE + LANES_F]
-                store(m, before + GONE * L, take)
-                held = ticks(load(m, before + odd * L), low, high)
-                add_at(m, before + BLOCKED * L, minus(taken_tick, held))
-    add_at(m, a + STARVED * L, minus(taken_tick, ticks(gone_before, low, high)))
-    work = load(m, at)
+    taken = ticks(take, low, high)
+    _handed_over(m, q, u, odd, take, taken)
+    add_at(m, a + STARVED * L, minus(taken, ticks(empty, low, high)))
+    work, operated = load(m, at), load(m, a + OPERATED * L)
     finish = plus(take, work)
     store(m, a + odd * L, finish)
-    operated = load(m, a + OPERATED * L)
     store(m, a + OPERATED * L, plus(operated, work))
     worn = below(minus(load(m, a + OPERATES_UNTIL * L), operated), work)
     quiet = below(finish, load(m, a + QUIET_UNTIL * L))
-    hour = below(take, load(m, a + HOUR_END * L))
-    if worn | (quiet & hour ^ ALL) or fresh and q[u + SETUP_AT] >= 0:
-        struck = worn | (quiet ^ ALL)
-        if fresh and q[u + SETUP_AT] >= 0:
-            struck = np.int64(ALL)
+    same_hour = below(take, load(m, a + HOUR_END * L))
+    sets_up = is_fresh and q[u + SETUP_AT] >= 0
+    if worn | ((quiet & same_hour) ^ ALL) or sets_up:
+        struck = np.int64(ALL) if sets_up else worn | (quiet ^ ALL)
         store(m, SCRATCH, operated)
-        _look_closer(m, q, params, log, p, k, struck, (hour ^ ALL) & ~struck, at)
+        hour = (same_hour ^ ALL) & ~struck
+        _look_closer(m, q, params, log, p, k, struck, hour, at, sets_up)
     if q[u + IS_END]:
         store(m, a + GONE * L, load(m, a + odd * L))
 
 
-ALL = (1 << L) - 1
-
-
-@jit_inline
+@jit_text
 def _cards_return(m: Any, q: Any, k: Any) -> None:
     for i in range(q[LOOPS]):
         loop = q[LOOP_TABLE] + i * LOOP_SIZE
@@ -248,7 +271,7 @@ def _cards_return(m: Any, q: Any, k: Any) -> None:
         store(m, q[loop + RETURNED_AT] + (k % q[loop + CARDS]) * L, back)
 
 
-@jit_inline
+@jit_text
 def _tally(m: Any, q: Any, k: Any) -> Any:
     """Part k has left, or not; True while some replication goes on."""
     low, high = splat(m[LOW_TICK]), splat(m[HIGH_TICK])
@@ -307,7 +330,7 @@ def _orders(m: Any, q: Any, k: Any) -> None:
             m[q[ORDER_FINISHED_AT] + at] = left
 
 
-@jit
+@jit_text
 def _begin(m: Any, q: Any, params: Any) -> None:
     for p in range(q[UNITS]):
         u = q[TABLE] + p * TABLE_SIZE

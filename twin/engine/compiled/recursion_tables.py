@@ -62,7 +62,9 @@ class Memory:
         self.q += values
         return place
 
-    def block(self, seed: int, first: int, lanes: int) -> tuple[NDArray[np.float64], ...]:
+    def block(
+        self, seed: int, first: int, lanes: int
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Fresh arrays for replications ``first`` to ``first + lanes``."""
         raw = np.empty(len(self.floats) + L)
         skip = -(raw.ctypes.data // 8) % L

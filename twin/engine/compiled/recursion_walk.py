@@ -12,17 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from twin.engine.compiled.jit import jit, jit_inline
+from twin.engine.compiled.jit import jit, jit_text
 from twin.engine.compiled.recursion_lanes import WIDTH
 from twin.engine.compiled.recursion_layout import (
     BEGAN,
-    BLOCKED,
     CODE,
     DATE,
     DATE_WORKS,
     DATES,
     DOES,
-    DOWN_TICKS,
     DUE,
     DURATION_AT,
     EDGE,
@@ -30,26 +28,16 @@ from twin.engine.compiled.recursion_layout import (
     FAILS_AT,
     FAILURE_ROW,
     FAILURES_AT,
-    FIRST,
     FIRST_DATE,
     FIRST_EDGE,
     FIRST_MODE,
     FIRST_WORK,
-    GAMMA,
-    HIGH_TICK,
     HOURS,
     LANE,
     LEFT,
     LIFE_CODE,
-    LIFE_FIRST,
-    LIFE_GAMMA,
     LIFE_START,
     LIVES,
-    LOG_COLUMNS,
-    LOG_FULL,
-    LOG_ROWS,
-    LOGGED,
-    LOW_TICK,
     MENDED,
     MODE_COUNT,
     MODE_FLOATS,
@@ -57,52 +45,35 @@ from twin.engine.compiled.recursion_layout import (
     MODES,
     NEXT,
     NOW,
-    OFF_TICKS,
     ON,
     OPERATED,
     OPERATES_UNTIL,
     OPERATING,
-    ORDER_AT,
-    PART,
-    PERIOD,
     PHASE,
-    PRODUCT_AT,
     RENEWS,
     REPAIR_CODE,
-    REPAIR_FIRST,
-    REPAIR_GAMMA,
     REPAIR_START,
-    REPAIR_TICKS,
     REPAIRS,
     RUNS,
-    SETUP_TICKS,
-    SHOWN,
     STANDS,
     START,
-    STARVED,
     TIMES,
-    TRACE,
-    UNIT,
     WAITING_MODES,
     WAITING_WORKS,
     WORK_LANES,
-    WORKS,
-    HEAD,
-    HEADS,
 )
+from twin.engine.compiled.recursion_time import hour_of, note, pass_time
 from twin.engine.compiled.variates import quantile_at, uniform_at
-from twin.engine.counts import KINDS, TICKS_PER_S
-from twin.engine.starts import EMPTY, HELD, SETTING_UP, WORKING
+from twin.engine.counts import KINDS
+from twin.engine.starts import WORKING
 
 __all__ = [
+    "MODE_ROW",
     "begin_lives",
-    "hour_of",
+    "count_failure",
+    "drawn",
     "idle",
-    "least",
-    "log_row",
     "next_own",
-    "pass_time",
-    "settle",
     "work_on",
 ]
 
@@ -112,115 +83,11 @@ MODE_ROW = MODE_LANES + 6 * L
 K_LAUNCH, K_SETUP, K_START, K_FINISH = (
     KINDS.index(k) for k in ("launch", "setup", "start", "finish")
 )
-K_BLOCKED, K_FAILURE, K_PLANNED = (KINDS.index(k) for k in ("blocked", "failure", "maintenance"))
+K_FAILURE, K_PLANNED = (KINDS.index(k) for k in ("failure", "maintenance"))
 K_REPAIR, K_UP, K_OFF, K_ON = (KINDS.index(k) for k in ("repair", "up", "off", "on"))
 
-(
-    SHOWS_PRODUCTION,
-    SHOWS_SETUP,
-    SHOWS_STARVED,
-    SHOWS_BLOCKED,
-    _,
-    SHOWS_DOWN,
-    SHOWS_REPAIR,
-    SHOWS_OFF,
-) = range(8)
 
-
-@jit_inline
-def tick(m: Any, t: Any) -> Any:
-    """An instant in whole ticks within the measured time."""
-    x = t * TICKS_PER_S
-    if x < m[LOW_TICK]:
-        x = m[LOW_TICK]
-    if x > m[HIGH_TICK]:
-        x = m[HIGH_TICK]
-    return math.floor(x)
-
-
-@jit_inline
-def hour_of(q: Any, t: Any) -> Any:
-    return min(np.int64(t / 3600.0), q[HOURS] - 1)
-
-
-@jit
-def log_row(m: Any, q: Any, log: Any, u: Any, b: Any, time_s: Any, kind: Any, part: Any) -> None:
-    """One row of the event log; part -1: none."""
-    n = q[LOGGED]
-    if n >= q[LOG_ROWS]:
-        q[LOG_FULL] = 1
-        return
-    q[LOGGED] = n + 1
-    at = n * LOG_COLUMNS
-    log[at] = time_s
-    log[at + 1] = q[u + UNIT]
-    log[at + 2] = kind
-    if part < 0:
-        log[at + 3] = log[at + 4] = log[at + 5] = -1.0
-    else:
-        place = part % q[PERIOD]
-        log[at + 3] = part * q[HEADS] + q[u + HEAD]
-        log[at + 4] = q[q[ORDER_AT] + place] if q[ORDER_AT] >= 0 else -1
-        log[at + 5] = q[q[PRODUCT_AT] + place]
-    log[at + 6] = q[b + LANE * L]
-
-
-@jit
-def _note(m: Any, q: Any, log: Any, u: Any, a: Any, b: Any, kind: Any) -> None:
-    if q[TRACE]:
-        part = q[b + PART * L] if q[b + PHASE * L] != EMPTY else -1
-        log_row(m, q, log, u, b, m[a + NOW * L], kind, part)
-
-
-@jit
-def settle(m: Any, q: Any, log: Any, u: Any, a: Any, b: Any) -> None:
-    """Only the log asks what was shown before: blocked is a row of its own."""
-    phase = q[b + PHASE * L]
-    if not q[b + ON * L]:
-        state = SHOWS_OFF
-    elif q[b + STANDS * L] > 0:
-        state = SHOWS_REPAIR if q[b + STANDS * L] == 2 else SHOWS_DOWN
-    elif phase == EMPTY:
-        state = SHOWS_STARVED
-    elif phase == SETTING_UP:
-        state = SHOWS_SETUP
-    elif phase == WORKING:
-        state = SHOWS_PRODUCTION
-    else:
-        state = SHOWS_BLOCKED
-    if state != q[b + SHOWN * L]:
-        q[b + SHOWN * L] = state
-        if state == SHOWS_BLOCKED:
-            _note(m, q, log, u, a, b, K_BLOCKED)
-
-
-@jit
-def pass_time(m: Any, q: Any, log: Any, u: Any, a: Any, b: Any, t: Any) -> None:
-    """The instant settles, and time passes to ``t``: the unit shows what it shows."""
-    now = m[a + NOW * L]
-    if t <= now:
-        return
-    if q[TRACE]:
-        settle(m, q, log, u, a, b)
-    phase = q[b + PHASE * L]
-    shows = -1
-    if not q[b + ON * L]:
-        shows = OFF_TICKS
-    elif q[b + STANDS * L] > 0:
-        shows = REPAIR_TICKS if q[b + STANDS * L] == 2 else DOWN_TICKS
-    elif phase == SETTING_UP:
-        shows = SETUP_TICKS
-    if shows >= 0:
-        passed = tick(m, t) - tick(m, now)
-        m[a + shows * L] += passed
-        if phase == HELD:
-            m[a + BLOCKED * L] -= passed
-        elif phase == EMPTY:
-            m[a + STARVED * L] -= passed
-    m[a + NOW * L] = t
-
-
-@jit_inline
+@jit_text
 def least(m: Any, q: Any, u: Any, a: Any, b: Any) -> None:
     """When the first mode strikes by the operating clock, and when what goes by the clock comes next."""
     lane = q[b + LANE * L]
@@ -239,6 +106,13 @@ def least(m: Any, q: Any, u: Any, a: Any, b: Any) -> None:
 
 
 @jit
+def drawn(q: Any, params: Any, law: Any, own: Any, key: Any, index: Any) -> Any:
+    """A variate of the law whose code and place stand from ``q[law]`` on."""
+    u = uniform_at(q[own + key * L], q[own + (key + 1) * L], index)
+    return quantile_at(q[law], q[law + 1], params, u)
+
+
+@jit
 def _live(m: Any, q: Any, params: Any, u: Any, a: Any, b: Any, mode: Any) -> None:
     """A new life of a mode begins."""
     lane = q[b + LANE * L]
@@ -246,8 +120,7 @@ def _live(m: Any, q: Any, params: Any, u: Any, a: Any, b: Any, mode: Any) -> Non
     own, at = row + MODE_LANES + lane, q[row + MODE_FLOATS] + lane
     index = q[own + LIVES * L]
     q[own + LIVES * L] = index + 1
-    drawn = uniform_at(q[own + LIFE_START * L], q[own + LIFE_GAMMA * L], index)
-    life_s = quantile_at(q[row + LIFE_CODE], q[row + LIFE_FIRST], params, drawn)
+    life_s = drawn(q, params, row + LIFE_CODE, own, LIFE_START, index)
     if q[row + OPERATING]:
         m[at + FAILS_AT * L] = m[a + OPERATED * L] + life_s
         m[at + DUE * L] = math.inf
@@ -264,7 +137,7 @@ def begin_lives(m: Any, q: Any, params: Any, u: Any, a: Any, b: Any) -> None:
     least(m, q, u, a, b)
 
 
-@jit_inline
+@jit_text
 def pause(m: Any, q: Any, a: Any, b: Any) -> None:
     """Setup or work stops where it stands."""
     if q[b + RUNS * L]:
@@ -284,6 +157,12 @@ def _forget(m: Any, q: Any, u: Any, b: Any, mode: Any) -> None:
     q[b + WAITING_MODES * L] &= ~(np.int64(1) << mode)
 
 
+@jit_text
+def count_failure(m: Any, q: Any, u: Any, b: Any, mode: Any, t: Any) -> None:
+    place = q[b + LANE * L] * q[MODES] + q[u + FAILURE_ROW] + mode
+    q[q[FAILURES_AT] + place * q[HOURS] + hour_of(q, t)] += 1
+
+
 @jit
 def strike(m: Any, q: Any, log: Any, u: Any, a: Any, b: Any, does: Any) -> None:
     """The unit goes down: for a mode, or (negative) for planned work."""
@@ -291,15 +170,14 @@ def strike(m: Any, q: Any, log: Any, u: Any, a: Any, b: Any, does: Any) -> None:
     q[b + DOES * L] = does
     if does >= 0:
         _forget(m, q, u, b, does)
-        place = q[b + LANE * L] * q[MODES] + q[u + FAILURE_ROW] + does
-        q[q[FAILURES_AT] + place * q[HOURS] + hour_of(q, m[a + NOW * L])] += 1
+        count_failure(m, q, u, b, does, m[a + NOW * L])
     else:
         renews = q[q[u + FIRST_WORK] + (-1 - does) * WORK_ROW + RENEWS]
         for mode in range(q[u + MODE_COUNT]):
             if renews >> mode & 1:
                 _forget(m, q, u, b, mode)
     least(m, q, u, a, b)
-    _note(m, q, log, u, a, b, K_FAILURE if does >= 0 else K_PLANNED)
+    note(m, q, log, u, a, b, K_FAILURE if does >= 0 else K_PLANNED)
 
 
 @jit
@@ -310,10 +188,9 @@ def begin_repair(m: Any, q: Any, params: Any, log: Any, u: Any, a: Any, b: Any) 
     if does >= 0:
         row = q[u + FIRST_MODE] + does * MODE_ROW
         own = row + MODE_LANES + lane
-        index, code, first = q[own + REPAIRS * L], q[row + REPAIR_CODE], q[row + REPAIR_FIRST]
+        index = q[own + REPAIRS * L]
         q[own + REPAIRS * L] = index + 1
-        drawn = uniform_at(q[own + REPAIR_START * L], q[own + REPAIR_GAMMA * L], index)
-        duration_s = quantile_at(code, first, params, drawn)
+        duration_s = drawn(q, params, row + REPAIR_CODE, own, REPAIR_START, index)
     else:
         row = q[u + FIRST_WORK] + (-1 - does) * WORK_ROW
         own = row + WORK_LANES + lane
@@ -321,13 +198,13 @@ def begin_repair(m: Any, q: Any, params: Any, log: Any, u: Any, a: Any, b: Any) 
         if q[row + CODE] >= 0:
             index = q[own + TIMES * L]
             q[own + TIMES * L] = index + 1
-            drawn = uniform_at(q[own + START * L], q[own + GAMMA * L], index)
-            duration_s = quantile_at(q[row + CODE], q[row + FIRST], params, drawn)
-    _note(m, q, log, u, a, b, K_REPAIR)
+            duration_s = drawn(q, params, row + CODE, own, START, index)
+    note(m, q, log, u, a, b, K_REPAIR)
+    m[a + BEGAN * L] = m[a + NOW * L]
     m[a + MENDED * L] = m[a + NOW * L] + duration_s
 
 
-@jit_inline
+@jit_text
 def lowest(bits: Any) -> Any:
     found = np.int64(0)
     while not bits >> found & 1:
@@ -362,7 +239,7 @@ def mend(m: Any, q: Any, params: Any, log: Any, u: Any, a: Any, b: Any) -> None:
             if renews >> mode & 1:
                 _live(m, q, params, u, a, b, mode)
     least(m, q, u, a, b)
-    _note(m, q, log, u, a, b, K_UP)
+    note(m, q, log, u, a, b, K_UP)
     strike_waiting(m, q, log, u, a, b)
 
 
@@ -395,20 +272,20 @@ def by_the_clock(m: Any, q: Any, log: Any, u: Any, a: Any, b: Any) -> None:
     q[b + EDGE * L] += 1
     q[b + ON * L] ^= 1
     least(m, q, u, a, b)
-    _note(m, q, log, u, a, b, K_ON if q[b + ON * L] else K_OFF)
+    note(m, q, log, u, a, b, K_ON if q[b + ON * L] else K_OFF)
     if q[b + ON * L]:
         strike_waiting(m, q, log, u, a, b)
     else:
         pause(m, q, a, b)
 
 
-@jit_inline
+@jit_text
 def next_own(m: Any, q: Any, a: Any, b: Any) -> Any:
     """When the unit itself does something next, besides its work."""
     return min(m[a + NEXT * L], m[a + MENDED * L])
 
 
-@jit_inline
+@jit_text
 def happen(m: Any, q: Any, params: Any, log: Any, u: Any, a: Any, b: Any) -> None:
     """What the unit does next, besides its work, happens; the end of a repair comes first."""
     t = next_own(m, q, a, b)
