@@ -1,25 +1,18 @@
-"""Random plants that the plant file can describe, and random runs of them; what two engines say must be the same."""
+"""Random plants, small and valid, with whatever the plant file can describe."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
 from hypothesis import strategies as st
 
 from tests.engine_lab import START
-from twin.engine import (
-    Job,
-    LiveState,
-    PartStart,
-    PlannedMaintenance,
-    UnitStart,
-)
-from twin.plant import FailureForecast, Plant, WorkUnitState
+from twin.plant import Plant
 from twin.plant.checks import cross_faults
 
-__all__ = ["Case", "cases", "plants", "runs"]
+__all__ = ["instant", "laws", "plants", "rarely"]
 
 Table = dict[str, Any]
 
@@ -28,24 +21,7 @@ ROUND = (2.0, 1.0, 3.0, 5.0, 0.5, 10.0)
 """Durations that tie with each other. [s]"""
 
 
-class Case:
-    """A plant and the arguments of a run of it."""
-
-    def __init__(self, plant: Plant, arguments: Mapping[str, Any]) -> None:
-        self.plant = plant
-        self.arguments = arguments
-
-    def __repr__(self) -> str:
-        shown = self.plant.model_dump(mode="json", exclude_defaults=True, exclude_unset=True)
-        lines = [f"    {key}: {value!r}" for key, value in shown.items() if key not in _DULL]
-        lines += [f"  {key} = {value!r}" for key, value in self.arguments.items()]
-        return "\n".join(["Case(", *lines, ")"])
-
-
-_DULL = {"site", "area", "line", "name", "timezone", "currency"}
-
-
-def _rarely(draw: st.DrawFn, one_in: int = 4) -> bool:
+def rarely(draw: st.DrawFn, one_in: int = 4) -> bool:
     """True once in so many draws; shrinks to False."""
     return draw(st.integers(0, one_in - 1)) == one_in - 1
 
@@ -114,7 +90,7 @@ class _Draft:
         name = f"z{len(self.zones)}"
         capacity = self.draw(st.integers(0, 3))
         zone: Table = {"upstream": upstream, "downstream": downstream, "capacity": capacity}
-        if capacity and _rarely(self.draw, 6):
+        if capacity and rarely(self.draw, 6):
             zone["transport_s"] = self.draw(st.sampled_from([1.0, 2.5, 0.1]))
         self.zones[name] = zone
         return name
@@ -140,7 +116,7 @@ class _Draft:
         """Merges, assemblies, rework and routes; in this order, for each needs the one before."""
         if self.ordered:
             for unit in self.units.values():
-                if _rarely(self.draw):
+                if rarely(self.draw):
                     unit["defects"] = {"base": 0.5}
             return
         for name, unit in self.units.items():
@@ -152,14 +128,14 @@ class _Draft:
         for name in self.names:
             self._quality(name)
         for name, zones in onward.items():
-            if len(zones) > 1 or (zones and _rarely(self.draw, 8)):
+            if len(zones) > 1 or (zones and rarely(self.draw, 8)):
                 self.units[name]["routes"] = self._routes(zones)
 
     def _quality(self, name: str) -> None:
         unit, draw = self.units[name], self.draw
-        if _rarely(draw, 3):
+        if rarely(draw, 3):
             unit["defects"] = {"base": draw(st.sampled_from([0.5, 0.1, 0.9]))}
-        if not _rarely(draw, 3):
+        if not rarely(draw, 3):
             return
         unit["inspection"] = {"coverage": draw(st.sampled_from([1.0, 0.5]))}
         ahead = [
@@ -178,7 +154,7 @@ class _Draft:
             unit["inspection"]["rework_limit"] = draw(st.integers(1, 3))
 
     def _routes(self, zones: Sequence[str]) -> list[Table]:
-        ways = [*zones, *(["leave"] if _rarely(self.draw) else [])]
+        ways = [*zones, *(["leave"] if rarely(self.draw) else [])]
         if len(self.products) >= len(ways) > 1 and self.draw(st.booleans()):
             named = [
                 {"zone": w, "products": [p]} for w, p in zip(ways, self.products, strict=False)
@@ -194,18 +170,18 @@ class _Draft:
         unit, draw = self.units[name], self.draw
         unit["calendar"] = draw(st.sampled_from(["always", "always", "always", "breaks", "late"]))
         unit["cycle_time"] = {"default": draw(laws())}
-        if len(self.products) > 1 and _rarely(draw):
+        if len(self.products) > 1 and rarely(draw):
             unit["cycle_time"][self.products[-1]] = draw(laws(zero=False))
         zones = self.before(name)
         if self.ordered:
             pass
-        elif len(zones) == 1 and _rarely(draw, 5):
+        elif len(zones) == 1 and rarely(draw, 5):
             unit["batch"] = {"size": draw(st.integers(2, 3)), "minimum": draw(st.integers(1, 2))}
             zone = self.zones[zones[0]]
             zone["capacity"] = max(zone["capacity"], unit["batch"]["minimum"])
         else:
             unit["servers"] = draw(st.sampled_from([1, 1, 1, 2, 3]))
-        if _rarely(draw, 3):
+        if rarely(draw, 3):
             unit["setup"] = {
                 "same_product_s": draw(st.sampled_from([0.0, 1.0])),
                 "same_family_s": draw(st.sampled_from([2.0, 0.0])),
@@ -281,7 +257,7 @@ class _Draft:
     def material(self) -> Table:
         """Components of one kind or two, their stock, and what is on order."""
         draw = self.draw
-        if not _rarely(draw):
+        if not rarely(draw):
             return {}
         made: Table = {"description": "", "kind": "make", "unit": "pcs"}
         items = {p: {**made, "item_id": p} for p in self.products}
@@ -303,7 +279,7 @@ class _Draft:
                     "item_id": item,
                     "supplier_id": "S",
                     "quantity": 4.0,
-                    "due_at": _at(draw(st.sampled_from([20, 0, 60, -5, 1000]))).isoformat(),
+                    "due_at": instant(draw(st.sampled_from([20, 0, 60, -5, 1000]))).isoformat(),
                 }
         supplier = {"supplier_id": "S", "name": "S", "on_time": 1.0, "lead_time_cv": 0.0}
         return {
@@ -336,7 +312,7 @@ class _Draft:
         }
 
 
-def _at(seconds: float) -> Any:
+def instant(seconds: float) -> Any:
     return START + timedelta(seconds=seconds)
 
 
@@ -353,140 +329,3 @@ def plants(draw: st.DrawFn, ordered: bool = False) -> Plant:
     faults = [str(fault) for fault in cross_faults(found, "plant")]
     assert not faults, faults
     return found
-
-
-@st.composite
-def runs(draw: st.DrawFn, plant: Plant, ordered: bool = False) -> dict[str, Any]:
-    """Arguments of ``simulate`` for this plant, without the engine."""
-    horizon_s = draw(st.sampled_from([60.0, 20.0, 200.0, 333.3]))
-    if _rarely(draw, 16):
-        horizon_s = 7300.0  # counts by hour
-    found: dict[str, Any] = {
-        "start": START,
-        "horizon_s": horizon_s,
-        "seed": draw(st.integers(0, 3)),
-        "replications": draw(st.sampled_from([1, 1, 2, 3, 9] if ordered else [1, 1, 2, 3])),
-        "trace": True,
-    }
-    if draw(st.booleans()):
-        found["jobs"] = _jobs(draw, plant)
-        found["until_done"] = draw(st.booleans())
-    elif _rarely(draw, 12):
-        found["until_done"] = True  # nothing is counted, so it ends at once
-    elif _rarely(draw):
-        found["mix"] = {p: draw(st.integers(1, 3)) for p in plant.products}
-    if _rarely(draw):
-        found["first_replication"] = draw(st.integers(1, 5))
-    if _rarely(draw, 3) and not (ordered and found.get("until_done")):
-        found["warm_up_s"] = draw(st.sampled_from([10.0, 19.9, 5.0]))
-    if plant.items:
-        found["limited_supply"] = draw(st.booleans())
-    found["maintenance"] = _planned(draw, plant)
-    if ordered:
-        return found
-    found["forecasts"] = _forecasts(draw, plant)
-    if _rarely(draw, 3):
-        found["state"] = _state(draw, plant)
-    return found
-
-
-def _jobs(draw: st.DrawFn, plant: Plant) -> list[Job]:
-    one = st.builds(
-        Job,
-        order_id=st.sampled_from(["A", "B", "C"]),
-        product=st.sampled_from(list(plant.products)),
-        quantity=st.sampled_from([1, 3, 10, 40, 0]),
-        release_at=st.sampled_from([0, 10, -5, 60]).map(_at),
-    )
-    return draw(st.lists(one, max_size=4))
-
-
-def _state(draw: st.DrawFn, plant: Plant) -> LiveState:
-    units, more = {}, {}
-    for name, unit in plant.work_units.items():
-        modes = list(unit.failure_modes)
-        if draw(st.booleans()):
-            units[name] = draw(_starts(plant, modes))
-        if unit.servers > 1 and draw(st.booleans()):
-            more[name] = tuple(draw(_starts(plant, modes)) for _ in range(unit.servers - 1))
-    zones = {
-        name: tuple(
-            PartStart(order_id=draw(st.sampled_from(["A", "old"])), product=product)
-            for product in draw(
-                st.lists(st.sampled_from(list(plant.products)), max_size=max(1, zone.capacity))
-            )
-        )
-        for name, zone in plant.storage_zones.items()
-        if draw(st.booleans())
-    }
-    return LiveState(
-        at=START,
-        units=units,
-        more_servers=more,
-        zones=zones,
-        started={"A": draw(st.integers(0, 2))},
-    )
-
-
-def _starts(plant: Plant, modes: Sequence[str]) -> st.SearchStrategy[UnitStart]:
-    products = st.sampled_from([None, *plant.products])
-    orders = st.sampled_from([None, "A", "old"])
-    return st.builds(
-        UnitStart,
-        state=st.sampled_from(list(WorkUnitState)),
-        product=products,
-        order_id=orders,
-        remaining_s=st.sampled_from([None, 1.0, 0.0, 7.5]),
-        last_product=products,
-        last_order_id=orders,
-        failure_mode=st.sampled_from([None, *modes]),
-        repair_remaining_s=st.sampled_from([None, 4.0, 0.0]),
-        age_s=st.fixed_dictionaries({}, optional={m: st.sampled_from([0.0, 12.5]) for m in modes}),
-    )
-
-
-def _planned(draw: st.DrawFn, plant: Plant) -> list[PlannedMaintenance]:
-    if not _rarely(draw, 3):
-        return []
-    found = []
-    for _ in range(draw(st.integers(1, 3))):
-        name = draw(st.sampled_from(list(plant.work_units)))
-        found.append(
-            PlannedMaintenance(
-                work_unit=name,
-                start_at=_at(draw(st.sampled_from([10, 0, 60, -2, 11]))),
-                duration_s=draw(st.sampled_from([5.0, 0.0, 30.0])),
-                failure_mode=draw(st.sampled_from([None, *plant.work_units[name].failure_modes])),
-            )
-        )
-    return found
-
-
-def _forecasts(draw: st.DrawFn, plant: Plant) -> list[FailureForecast]:
-    places = [(u, m) for u, unit in plant.work_units.items() for m in unit.failure_modes]
-    if not places or not _rarely(draw, 3):
-        return []
-    chosen = draw(st.lists(st.sampled_from(places), min_size=1, max_size=2, unique=True))
-    return [
-        FailureForecast(
-            work_unit=unit,
-            failure_mode=mode,
-            made_at=_at(draw(st.sampled_from([0, -10]))),
-            horizon_h=(10 / 3600.0, 30 / 3600.0),
-            probability=draw(st.sampled_from([(0.2, 0.5), (0.0, 0.0), (0.5, 1.0)])),
-            model="",
-        )
-        for unit, mode in chosen
-    ]
-
-
-@st.composite
-def cases(draw: st.DrawFn, ordered: bool = False) -> Case:
-    """A plant and a run of it."""
-    plant = draw(plants(ordered))
-    return Case(plant, draw(runs(plant, ordered)))
-
-
-def changed(case: Case, **arguments: Any) -> Case:
-    """The same plant, run with other arguments."""
-    return Case(case.plant, {**case.arguments, **arguments})

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
 from tests.engine_lab import START, serial
-from tests.plants import Case, cases, changed
+from tests.plant_runs import Case, cases, changed
 from tests.sameness import assert_same, glued, played, simulate
 from twin import engine
 from twin.engine import RunResult

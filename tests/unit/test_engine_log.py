@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 
 from tests.engine_lab import START, constant, exponential, job, plant, serial, times, told, unit
-from tests.plants import Case, cases
+from tests.plant_runs import Case, cases
 from tests.sameness import simulate
 from twin.engine import RunResult
 from twin.engine.counts import KINDS, TICKS_PER_S
