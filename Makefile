@@ -2,13 +2,14 @@
 # make test    every test; make quick leaves out the slow ones
 # make check   what CI runs besides: style, types, import contracts, doctests, docs
 # make bench-ingest  how fast telemetry comes in, ten minutes; a minute with ARGS=--quick
+# make bench-engine  how fast the engines are, ten minutes; two with ARGS=--quick
 # make docs    write the generated reference pages again
 
 PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: demo test quick check bench-ingest docs lock clean
+.PHONY: demo test quick check bench-ingest bench-engine docs lock clean
 
 demo: .venv/run
 	$(BIN)/linetwin demo $(ARGS)
@@ -30,6 +31,9 @@ check: .venv/dev
 
 bench-ingest: .venv/dev
 	$(BIN)/python -m tests.benchmarks.bench_ingest $(ARGS)
+
+bench-engine: .venv/dev
+	$(BIN)/python -m tests.benchmarks.bench_engine $(ARGS)
 
 docs: .venv/dev
 	$(BIN)/python docs/generate.py

@@ -20,7 +20,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from tests.benchmarks.ingest_report import Report, machine, tell
+from tests.benchmarks.ingest_report import ingest_report, machine
 from tests.benchmarks.ingest_rig import (
     NAMESPACE,
     ROOT,
@@ -32,6 +32,7 @@ from tests.benchmarks.ingest_rig import (
     measure,
 )
 from tests.benchmarks.ingest_values import expected, stored
+from tests.benchmarks.report import Report, tell
 
 REPEATS = 3
 SIGNALS, JSON_SIGNALS = 1000, 100
@@ -319,7 +320,7 @@ def main() -> int:
     parser.add_argument("--folder", help="a disk with room; default the system's for such files")
     given = parser.parse_args()
     size, kind = (QUICK, "quick") if given.quick else (FULL, "full")
-    report, began = Report(), time.monotonic()
+    report, began = ingest_report(), time.monotonic()
     with TemporaryDirectory(dir=given.folder) as folder, Rig(Path(folder)) as rig:
         where, parts = machine(Path(folder)), given.only or list(PARTS)
         tell(where)
