@@ -238,7 +238,7 @@ def append(w: Any, zone: Any, part: Any) -> None:
     z.parts += 1
 
 
-@jit
+@jit_inline
 def put(w: Any, server: Any) -> Any:
     """The part goes on where there is room."""
     line = w.line[0]
@@ -433,7 +433,7 @@ def take_batch(w: Any, server: Any, unit: Any, zone: Any) -> Any:
     return True
 
 
-@jit
+@jit_inline
 def take(w: Any, server: Any) -> Any:
     """What the unit needs to begin. 0: not there, 1: some of it, 2: it begins."""
     unit = w.server[server].unit
@@ -652,7 +652,7 @@ def way(w: Any, unit: Any, part: Any) -> Any:
     return w.ints[u.shares_at + k]
 
 
-@jit
+@jit_inline
 def inspected(w: Any, unit: Any, part: Any) -> Any:
     """Inspection, own defects, and the way on; False if the part has left the line."""
     u, p, line = w.unit[unit], w.part[part], w.line[0]

@@ -179,6 +179,9 @@ def advance(table: Any) -> Any:
         line.grants = 0
         line.steps += 1
         line.now = min(at, due)
+        while line.now >= line.hour_ends:
+            line.hour += 1
+            line.hour_ends = (line.hour + 1) * 3600.0 if line.hour < line.hours - 1 else np.inf
 
 
 @jit_inline
@@ -252,7 +255,7 @@ def received(w: Any, at: Any) -> None:
             ask_idle(w, unit)
 
 
-@jit
+@jit_inline
 def grant_first(w: Any) -> Any:
     """Grant what was asked for first, of all that can be granted; at equal times by server."""
     line = w.line[0]
@@ -288,7 +291,7 @@ def state_of(s: Any) -> Any:
     return SETUP if s.phase == SETTING_UP else PRODUCTION
 
 
-@jit
+@jit_inline
 def settle(w: Any) -> None:
     """Arrivals without a place are lost, servers show what they do, the warm-up ends."""
     line = w.line[0]

@@ -49,13 +49,6 @@ _VISIT = np.int64(1 << 40)
 _FAILED, _PLANNED, _UPKEEP = 1, 2, 3
 
 
-@jit_inline
-def hour_of(w: Any) -> Any:
-    """The present hour of the horizon."""
-    line = w.line[0]
-    return min(np.int64(line.now / 3600.0), line.hours - 1)
-
-
 @jit
 def let_go(w: Any, server: Any) -> None:
     """The operator of the server is free for another."""
@@ -97,7 +90,6 @@ def begin(w: Any, server: Any) -> None:
     """Work begins: its duration is that of the first part."""
     line, s = w.line[0], w.server[server]
     unit = s.unit
-    hour = hour_of(w)
     part = s.first
     for _ in range(s.parts):
         p = w.part[part]
@@ -105,7 +97,7 @@ def begin(w: Any, server: Any) -> None:
             visits = w.visits[part, unit]
             w.visits[part, unit] = visits + 1
             p.index = p.number + visits * _VISIT
-        w.starts[unit, p.product, hour] += 1
+        w.starts[unit, p.product, line.hour] += 1
         if line.log_on:
             note(w, unit, _START, part)
         part = p.next
@@ -172,7 +164,7 @@ def ready(w: Any, server: Any) -> None:
     go_on_working(w, server)
 
 
-@jit
+@jit_inline
 def grant_flow(w: Any, server: Any) -> Any:
     """A part, a place for the part, or an operator; False while it cannot be."""
     s = w.server[server]
@@ -221,7 +213,7 @@ def stop(w: Any, server: Any) -> None:
         set_timer(w, server, np.inf, 0)
 
 
-@jit
+@jit_inline
 def work_ended(w: Any, server: Any) -> None:
     """Setup ends, or the work on all parts of a server."""
     line, s = w.line[0], w.server[server]
@@ -311,7 +303,7 @@ def strike(w: Any, server: Any, work: Any, at: Any) -> None:
     s.work_s = np.nan
     if work == _FAILED:
         forget(w, server, s.modes_at + at)
-        w.failures[w.unit[s.unit].failures_at + at, hour_of(w)] += 1
+        w.failures[w.unit[s.unit].failures_at + at, line.hour] += 1
     elif work == _PLANNED:
         s.work_s = w.row[at].duration
         if w.row[at].mode >= 0:

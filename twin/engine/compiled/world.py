@@ -96,6 +96,7 @@ class Stage:
             "cyclic": model.cyclic,
             "servers": model.servers,
             "hours": hours_of(given),
+            "hour_ends": 3600.0 if hours_of(given) > 1 else math.inf,
             "products": len(model.products),
             "jobs": len(given.jobs or ()),
             "lots": len(given.lots),

@@ -170,7 +170,7 @@ class Line:
 
     def hour(self) -> int:
         """The present hour of the horizon."""
-        return min(int(self.agenda.now / 3600.0), self.hours - 1)
+        return min(int(self.agenda.now // 3600.0), self.hours - 1)
 
     def tick(self) -> int:
         """Now, in ticks."""
