@@ -73,7 +73,10 @@ def tick(m: Any, t: Any) -> Any:
 
 @jit_text
 def hour_of(q: Any, t: Any) -> Any:
-    return min(np.int64(t / 3600.0), q[HOURS] - 1)
+    hour = np.int64(t / 3600.0)
+    if hour * 3600.0 > t:  # the quotient was rounded up to the hour
+        hour -= 1
+    return min(hour, q[HOURS] - 1)
 
 
 @jit
