@@ -33,6 +33,16 @@ __all__ = ["run"]
 L = WIDTH
 _ROWS = 1 << 14
 
+_SHOWN = {
+    "setup": at.SETUP_TICKS,
+    "starved": at.STARVED,
+    "blocked": at.BLOCKED,
+    "down": at.DOWN_TICKS,
+    "repair": at.REPAIR_TICKS,
+    "off": at.OFF_TICKS,
+}
+"""Ticks that the lanes of a unit count; what is left of the time is production."""
+
 _Floats = NDArray[np.float64]
 _Ints = NDArray[np.int64]
 
@@ -100,23 +110,16 @@ def _count(given: RunInput, counts: Counts, row: int, lanes: int, m: _Floats, q:
 
 
 def _states(counts: Counts, rows: slice, lanes: int, m: _Floats, q: _Ints) -> None:
+    units, first = q[at.UNITS], q[at.FLOATS_OF_UNITS]
+    numbers = m[first : first + units * at.UNIT_FLOATS * L].reshape(units, at.UNIT_FLOATS, L)
+    shown = np.zeros((lanes, units, len(STATES)))
+    for state, number in _SHOWN.items():
+        shown[:, :, STATES.index(state)] = numbers[:, number, :lanes].T
     total = np.floor(counts.end_s[rows] * TICKS_PER_S) - m[at.LOW_TICK]
-    for p in range(q[at.UNITS]):
-        table = q[at.TABLE] + p * at.TABLE_SIZE
-        a = q[table + at.LANES_F]
-        numbers = m[a : a + at.UNIT_FLOATS * L].reshape(at.UNIT_FLOATS, L)[:, :lanes]
-        shown = np.zeros((lanes, len(STATES)))
-        for state, number in (
-            ("setup", at.SETUP_TICKS),
-            ("starved", at.STARVED),
-            ("blocked", at.BLOCKED),
-            ("down", at.DOWN_TICKS),
-            ("repair", at.REPAIR_TICKS),
-            ("off", at.OFF_TICKS),
-        ):
-            shown[:, STATES.index(state)] = numbers[number]
-        shown[:, STATES.index("production")] = total - shown.sum(axis=1)
-        counts.state_ticks[rows, q[table + at.UNIT]] = shown
+    shown[:, :, STATES.index("production")] = total[:, None] - shown.sum(axis=2)
+    table = q[at.TABLE]
+    order = q[table : table + units * at.TABLE_SIZE].reshape(units, at.TABLE_SIZE)[:, at.UNIT]
+    counts.state_ticks[rows, order] = shown
 
 
 def _orders(given: RunInput, counts: Counts, rows: slice, lanes: int, m: _Floats, q: _Ints) -> None:

@@ -127,11 +127,22 @@ def memory(given: RunInput, trace: bool) -> Memory:
     _heads(found, given, order)
     _loops(found, given, order)
     _defects(found, given, order)
-    _results(found, given)
-    q[at.WORK_SIZE] = BLOCK * L + L
-    q[at.WORK_AT] = found.place_m(q[at.WORK_SIZE] * len(order))
-    found.floats, found.ints = np.array(found.m), np.array(found.q, np.int64)
+    _results(found)
+    _freeze(found)
     return found
+
+
+def _freeze(found: Memory) -> None:
+    """Arrays of all that; what is large and begins as 0 never stands in a list."""
+    q = found.q
+    q[at.WORK_SIZE] = BLOCK * L + L
+    q[at.WORK_AT] = found.place_m(0)
+    q[at.STARTS_AT] = len(q)
+    q[at.FAILURES_AT] = len(q) + L * q[at.UNITS] * q[at.PRODUCTS] * q[at.HOURS]
+    found.floats = np.zeros(len(found.m) + q[at.WORK_SIZE] * q[at.UNITS])
+    found.floats[: len(found.m)] = found.m
+    found.ints = np.zeros(q[at.FAILURES_AT] + L * q[at.MODES] * q[at.HOURS], np.int64)
+    found.ints[: len(q)] = q
 
 
 def _upstream_first(given: RunInput) -> list[int]:
@@ -324,11 +335,9 @@ def _defects(found: Memory, given: RunInput, order: list[int]) -> None:
             q[at.DEFECTS] += 1
 
 
-def _results(found: Memory, given: RunInput) -> None:
+def _results(found: Memory) -> None:
     q = found.q
-    units, orders = q[at.UNITS], q[at.ORDERS] * L
-    q[at.STARTS_AT] = found.put_q([0] * (L * units * q[at.PRODUCTS] * q[at.HOURS]))
-    q[at.FAILURES_AT] = found.put_q([0] * (L * q[at.MODES] * q[at.HOURS]))
+    orders = q[at.ORDERS] * L
     q[at.TALLY_AT] = found.place_m(4 * L)
     q[at.LAST_AT] = found.place_m(L)
     q[at.ORDER_STARTED_AT] = found.place_m(orders, math.nan)
