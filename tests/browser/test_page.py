@@ -131,6 +131,43 @@ def test_a_what_if_is_answered(page: Page) -> None:
     assert all(v.endswith(("better", "worse", "changed", "no clear change")) for v in verdicts)
 
 
+def ask_briefly(page: Page, kind: str) -> None:
+    """Two replications of one hour of the question that is in the form."""
+    go(page, "whatif")
+    page.wait_for("document.querySelector('[data-kind]') !== null")
+    page.evaluate(f"document.querySelector('[data-kind={kind}]').click()")
+    page.wait_for(f"document.querySelector('[data-kind={kind}][aria-pressed=true]') !== null")
+    page.wait_for("document.querySelector('#ask') !== null")
+    for place, value in ((1, "1"), (2, "2")):
+        fill(page, f".settings label:nth-child({place}) input", value)
+        page.listen(0.2)
+    page.evaluate("document.querySelector('#ask').click()")
+
+
+def test_many_values_give_a_curve_a_table_and_a_file(page: Page) -> None:
+    ask_briefly(page, "sweep")
+    page.wait_for("document.querySelector('.sweep-chart circle') !== null", 120)
+    rows = page.evaluate("document.querySelectorAll('#sweep-result tbody tr').length")
+    assert rows == page.evaluate("document.querySelectorAll('.sweep-chart circle').length") > 1
+    link = "a.download[href^='/api/v1/sweeps/']"
+    text = page.evaluate(f'fetch(document.querySelector("{link}").href).then((a) => a.text())')
+    assert len(text.splitlines()) == rows + 1
+
+
+def test_the_bottleneck_is_named_with_its_shares_and_what_would_help(page: Page) -> None:
+    ask_briefly(page, "bottleneck")
+    page.wait_for("document.querySelector('#critical-path li') !== null", 240)
+    assert "ottleneck is" in text_of(page, "#bottleneck-verdict strong")
+    shares = page.evaluate(
+        "[...document.querySelectorAll('#critical-path li > .num')].map((n) => parseFloat(n.textContent))"
+    )
+    assert sum(shares) == pytest.approx(100, abs=2)
+    assert shares == sorted(shares, reverse=True)
+    assert page.evaluate("document.querySelectorAll('#sensitivities tbody tr').length") == 12
+    assert "Engine: " in text_of(page, ".engine")
+    page.evaluate("document.querySelector('[data-kind=whatif]').click()")
+
+
 def test_nothing_is_said_by_colour_alone(page: Page) -> None:
     go(page, "line")
     page.wait_for("document.querySelector('#live-line .machine') !== null")

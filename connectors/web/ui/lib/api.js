@@ -40,6 +40,8 @@ export const api = {
   clear: (id, body) => call("POST", `/alerts/${part(id)}/clear`, body),
   decide: (id, decision, body) => call("POST", `/proposals/${part(id)}/${decision}`, body),
   whatif: (body) => call("POST", "/whatif", body),
+  sweep: (body) => call("POST", "/sweeps", body),
+  bottleneck: (body) => call("POST", "/bottlenecks", body),
   job: (id) => call("GET", `/jobs/${part(id)}`),
   cancel: (id) => call("DELETE", `/jobs/${part(id)}`),
   ledger: (after) => call("GET", `/ledger?after=${after}&limit=1000`),

@@ -106,7 +106,8 @@ const KPI_NAMES = {
   throughput_per_h: "Throughput", good_parts: "Good parts", scrapped_parts: "Scrapped parts",
   yield_ratio: "Yield", work_in_process: "Work in process", flow_time_s: "Flow time",
   energy_kwh: "Energy", energy_per_part_kwh: "Energy per part", lateness_h: "Lateness",
-  mean_tardiness_h: "Mean tardiness", tardiness_h: "Tardiness",
+  mean_tardiness_h: "Mean tardiness", tardiness_h: "Tardiness", oee_ratio: "OEE", reworked_parts: "Reworked parts",
+  lost_parts: "Lost parts", escaped_defects: "Escaped defects",
 };
 export const kpiName = (name) => {
   const plain = words(name.replace(/_(h|s|kwh|per_h|ratio)$/, ""));

@@ -10,8 +10,9 @@ const state = {
   lineReceivedAt: 0,
   tab: "line",
   selectedUnit: null,
-  currentJob: null,
+  currentJob: {},
   questions: {},
+  asking: "whatif",
   draftChange: null,
   wantedAlert: null,
 };

@@ -1,10 +1,22 @@
 // Small charts of our own: failure curves, interval bars, time bars.
 
-import { html } from "../vendor/preact-htm.js";
+import { html, useLayoutEffect, useState } from "../vendor/preact-htm.js";
 import { chance, duration, percent, unitName, words } from "../lib/format.js";
 
 const SERIES = ["c1", "c2", "c3", "c4", "c5"];
 export const seriesClass = (i) => SERIES[i % SERIES.length];
+
+/** Width of an element, followed as it changes. */
+export function useWidth(element) {
+  const [width, set] = useState(0);
+  useLayoutEffect(() => {
+    const observer = new ResizeObserver(([entry]) => set(Math.floor(entry.contentRect.width)));
+    observer.observe(element.current);
+    set(Math.floor(element.current.clientWidth));
+    return () => observer.disconnect();
+  }, []);
+  return width;
+}
 
 /** P(failure within t) of some failure modes; the axis of time is logarithmic. */
 export function FailureCurves({ forecasts }) {

@@ -1,22 +1,12 @@
 // The live line as one SVG: machines, buffers, parts on the move.
 
-import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "../vendor/preact-htm.js";
+import { html, useEffect, useMemo, useRef, useState } from "../vendor/preact-htm.js";
 import { chance, count, duration, quantity } from "../lib/format.js";
 import { StateGlyph, stateClass, stateLabel } from "../lib/states.js";
+import { useWidth } from "./charts.js";
 import { BLOCK, layout, twoLines } from "./layout.js";
 
 const MAX_SLOTS = 12;
-
-function useWidth(element) {
-  const [width, set] = useState(0);
-  useLayoutEffect(() => {
-    const observer = new ResizeObserver(([entry]) => set(Math.floor(entry.contentRect.width)));
-    observer.observe(element.current);
-    set(Math.floor(element.current.clientWidth));
-    return () => observer.disconnect();
-  }, []);
-  return width;
-}
 
 function Buffer({ place, level, capacity }) {
   const slots = Math.min(MAX_SLOTS, Math.max(1, capacity));

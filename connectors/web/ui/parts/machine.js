@@ -89,7 +89,7 @@ function Parameters({ id }) {
   const parameters = Object.entries(plant?.work_units.find((u) => u.id === id)?.parameters || {});
   if (!parameters.length) return null;
   const ask = (name) => {
-    update({ draftChange: `station.${id}.${name}` });
+    update({ asking: "whatif", draftChange: `station.${id}.${name}` });
     location.hash = "#whatif";
   };
   return html`<div class="row">

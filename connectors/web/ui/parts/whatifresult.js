@@ -3,6 +3,7 @@
 import { html } from "../vendor/preact-htm.js";
 import { chance, kpiName, number, percent, signed, unitWord } from "../lib/format.js";
 import { DeltaBar } from "./charts.js";
+import { EngineNote } from "./questions.js";
 
 const HARDLY = 0.001; // of the figure as it is: below this a certain difference is not worth a decision
 const MARK = { good: "▲", bad: "▼", flat: "●" };
@@ -16,12 +17,15 @@ function relative(kpi) {
   return kpi.baseline === 0 ? null : kpi.delta / Math.abs(kpi.baseline);
 }
 
+const inWords = (kpi) => kpiName(kpi.name).toLowerCase().replace("oee", "OEE");
+/** Of what a line does not do, as rework, every figure is 0 on both sides. */
+const happens = (kpi) => kpi.baseline !== 0 || kpi.scenario !== 0;
 const hardly = (kpi) => relative(kpi) !== null && Math.abs(relative(kpi)) < HARDLY;
 
 function sorted(result) {
   const told = new Set(result.kpis.map((k) => k.name));
   const groups = { better: [], worse: [], hardly: [], unclear: [] };
-  result.kpis.filter((k) => !told.has(SAID_BY[k.name])).forEach((k) => {
+  result.kpis.filter(happens).filter((k) => !told.has(SAID_BY[k.name])).forEach((k) => {
     if (k.verdict === "better" || k.verdict === "worse") groups[hardly(k) ? "hardly" : k.verdict].push(k);
     else if (k.verdict === "no clear change") groups.unclear.push(k);
   });
@@ -48,13 +52,13 @@ const HEADLINES = {
 function change(kpi) {
   const share = relative(kpi);
   const size = share === null ? signed(kpi.delta, 2) : `${share > 0 ? "+" : ""}${percent(share, Math.abs(share) < 0.1 ? 1 : 0)}`;
-  return `${kpiName(kpi.name).toLowerCase()} ${size}`;
+  return `${inWords(kpi)} ${size}`;
 }
 
 function Verdict({ result }) {
   const { better, worse, hardly: small, unclear } = sorted(result);
   const said = headline(result);
-  const names = (kpis) => kpis.map((k) => kpiName(k.name).toLowerCase()).join(", ");
+  const names = (kpis) => kpis.map(inWords).join(", ");
   const line = (t, label, text) => text && html`<li class=${`verdict ${t}`}><span aria-hidden="true">${MARK[t]}</span> ${label}: <span>${text}</span></li>`;
   return html`
     <div class=${`verdict-box ${said === "better" ? "good" : said === "worse" ? "bad" : "flat"}`} id="whatif-verdict">
@@ -98,11 +102,13 @@ export function Result({ result }) {
       <table class="plain results" id="whatif-result">
         <thead><tr><th>Figure</th><th class="right">Today</th><th class="right">Changed</th><th class="right">Difference</th>
           <th class="nowrap">${percent(result.level)} interval</th><th><span class="sr">Chart</span></th><th>Verdict</th></tr></thead>
-        <tbody>${result.kpis.map((k) => html`<${ResultRow} key=${k.name} kpi=${k} />`)}</tbody>
+        <tbody>${result.kpis.filter(happens).map((k) => html`<${ResultRow} key=${k.name} kpi=${k} />`)}</tbody>
       </table>
     </div>
     <p class="note">
-      ${result.replications} paired replications over ${number(result.horizon_h)} h, seed ${result.seed}, ${result.engine} engine.
+      ${result.replications} paired replications over ${number(result.horizon_h)} h, seed ${result.seed}.
       ${saved.length ? ` Pairing removed up to ${chance(Math.max(...saved))} of the variance.` : ""}
-    </p>`;
+      ${result.kpis.every(happens) ? "" : " Figures that are 0 on both sides are left out."}
+    </p>
+    <${EngineNote} result=${result} />`;
 }
