@@ -196,7 +196,7 @@ def _grown(
         for engine in engines
         if not refused(line, engine)
     }
-    found = take_turns(cases, min(3, size.rounds))
+    found = take_turns(cases, 2)
     for engine, timed in found.items():
         report.keep(f"growth, {name}, {engine}", timed.counts)
     first, *others = found

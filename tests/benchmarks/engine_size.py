@@ -34,25 +34,25 @@ class Size:
 
 QUICK = Size(
     rounds=2,
-    horizon_s=DAY_S,
-    replications=8,
+    horizon_s=DAY_S / 4,
+    replications=4,
     stations=(5, 20),
-    days=(0.25, 1),
+    days=(0.25, 0.5),
     futures=(1, 8),
     grow_s=DAY_S / 4,
-    points=10,
+    points=4,
     whatif_h=8,
     whole=False,
 )
 FULL = Size(
-    rounds=4,
+    rounds=3,
     horizon_s=7 * DAY_S,
     replications=16,
     stations=(5, 10, 20, 50, 100, 200),
     days=(0.5, 1, 2, 4, 8),
     futures=(1, 8, 32, 128),
     grow_s=2 * DAY_S,
-    points=60,
+    points=40,
     whatif_h=8,
     whole=True,
 )
