@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.engine_lab import serial
 from tests.plant_lab import faults, line, units
 from twin.errors import DataError
 from twin.plant import LEAVE, Plant, load_plant
@@ -280,3 +281,9 @@ def test_a_zone_named_leave_would_have_two_meanings() -> None:
     plant = line(units("AB", A={"routes": [{"zone": LEAVE}]}), f"{LEAVE}: A > B")
     assert any(f'storage_zones.{LEAVE}]: is named "leave"' in f for f in faults(plant))
     assert faults(line(units("AB"), f"{LEAVE}: A > B")) == []
+
+
+def test_a_copied_plant_knows_its_own_zones() -> None:
+    line = serial([1.0, 1.0], 2)
+    assert line.upstream("u1") == ["z0"]
+    assert line.model_copy(update={"storage_zones": {}}).upstream("u1") == []

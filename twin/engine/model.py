@@ -254,7 +254,8 @@ def _unit_table(
         rework=zones.index(rework) if rework else LEAVE,
         rework_limit=unit.inspection.rework_limit if unit.inspection else 0,
         main=main,
-        sources=tuple(names.index(s) for s in plant.launchers_of(name)),
+        # Only an inspection sends for another component, and the walk to the heads is long.
+        sources=tuple(map(names.index, plant.launchers_of(name))) if unit.inspection else (),
         cycle=tuple(unit.cycle_law(product) for product in plant.products),
         setup_s=_setups(plant, unit),
         defect_probability=_defect_probability(unit),

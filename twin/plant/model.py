@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field
 
@@ -133,13 +135,30 @@ class Plant(Frozen):
             site=self.site, area=self.area, line=self.line, unit=work_unit, signal=signal
         )
 
+    @cached_property
+    def _zones_around(self) -> dict[str, tuple[list[str], list[str]]]:
+        """Storage zones before and after every unit, in file order."""
+        found: dict[str, tuple[list[str], list[str]]] = {u: ([], []) for u in self.work_units}
+        for name, zone in self.storage_zones.items():
+            if zone.downstream in found:
+                found[zone.downstream][0].append(name)
+            if zone.upstream in found:
+                found[zone.upstream][1].append(name)
+        return found
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """As pydantic's; what was found out about the old plant is not taken over."""
+        copied = super().model_copy(update=update, deep=deep)
+        copied.__dict__.pop("_zones_around", None)
+        return copied
+
     def upstream(self, work_unit: str) -> list[str]:
         """Storage zones that feed this unit."""
-        return [z for z, zone in self.storage_zones.items() if zone.downstream == work_unit]
+        return list(self._zones_around.get(work_unit, ((), ()))[0])
 
     def downstream(self, work_unit: str) -> list[str]:
         """Storage zones that this unit feeds."""
-        return [z for z, zone in self.storage_zones.items() if zone.upstream == work_unit]
+        return list(self._zones_around.get(work_unit, ((), ()))[1])
 
     def onward(self, work_unit: str) -> list[str]:
         """Storage zones that finished parts go into: those it feeds, without that of its rework."""

@@ -59,7 +59,8 @@ class Stage:
         sources = max((len(u.sources) for u in model.units), default=0)
         self._reserve = 2 + batch * max(1, sources)
         self.line = self._line()
-        self.parts = 128 + 2 * self._reserve + self._placed()
+        room = sum(min(zone.capacity, 64) for zone in model.zones) + model.servers * batch
+        self.parts = 64 + room + 2 * self._reserve + self._placed()
         self.log_rows = log_rows
         self._receipts = [r for r in given.receipts if r.at_s > 0.0]
         self._on_hand = list(given.on_hand)
