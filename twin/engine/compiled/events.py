@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from twin.engine.compiled.layout import World
-from twin.engine.compiled.loop import DONE, ENDLESS, RESIDUAL, advance, close, prepare
+from twin.engine.compiled.loop import DONE, ENDLESS, RESIDUAL, advance, close
+from twin.engine.compiled.opening import prepare
 from twin.engine.compiled.pointers import addresses
 from twin.engine.compiled.world import Stage
 from twin.engine.counts import Counts, EventColumns, trace_of

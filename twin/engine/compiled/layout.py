@@ -12,6 +12,7 @@ __all__ = [
     "BLOCK",
     "CURVE_ENDS",
     "EVENT",
+    "FAILED",
     "FORECAST",
     "LINE",
     "LOG",
@@ -19,12 +20,14 @@ __all__ = [
     "NEW",
     "ORDER",
     "PART",
+    "PLANNED",
     "RELEASE_ROW",
     "ROW",
     "SERVER",
     "UNDER_REPAIR",
     "UNIT",
     "UPKEEP",
+    "UPKEEP_DUE",
     "ZONE",
     "World",
 ]
@@ -113,7 +116,7 @@ SERVER = _record(
     waiting="i4",
     kit_at="i4",
 )
-"""``work``: 0 none, 1 failure of mode ``work_at``, 2 planned row, 3 upkeep. ``running``: 0 no timer, 1 to the
+"""``work``: 0 none, FAILED by mode ``work_at``, PLANNED in that row, or UPKEEP_DUE. ``running``: 0 no timer, 1 to the
 end of the stretch, 2 to the end of a life. ``waiting``: how many things wait to strike."""
 
 UNIT = _record(
@@ -229,6 +232,9 @@ MODE = _record(
     server="i4",
 )
 """``curve``: 1 while its due event is the end of a forecast's curve. ``first``: how the first life is found."""
+
+FAILED, PLANNED, UPKEEP_DUE = 1, 2, 3
+"""What a server is down for."""
 
 BLOCK = 64
 """Variates that are drawn at a time."""

@@ -1,0 +1,88 @@
+"""A replication begins: first lives, what is known to come, and who can go on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from twin.engine.compiled.asking import draw
+from twin.engine.compiled.due import plan_receipt, plan_release
+from twin.engine.compiled.jit import jit
+from twin.engine.compiled.layout import AGED, CURVE_ENDS, NEW, UNDER_REPAIR
+from twin.engine.compiled.leaving import way
+from twin.engine.compiled.pointers import world_of
+from twin.engine.compiled.queues import event_push
+from twin.engine.compiled.upkeep import (
+    ask_crew,
+    due_in,
+    go_on,
+    least_life,
+    live,
+    plan_shift,
+    plan_upkeep,
+    renew,
+)
+from twin.engine.kinds import ARRIVAL, END, MAINTENANCE_DUE, WARM_UP, rank
+from twin.engine.starts import HELD
+
+__all__ = ["prepare"]
+
+_WARM_UP_RANK = rank(WARM_UP, 0, 0)
+_END_RANK = rank(END, 0, 0)
+_MAINTENANCE_RANK = rank(MAINTENANCE_DUE, 0, 0)
+_ARRIVAL_RANK = rank(ARRIVAL, 0, 0)
+
+
+@jit
+def first_lives(w: Any, server: Any) -> None:
+    """The first life of every mode of a server."""
+    s = w.server[server]
+    for k in range(s.modes_at, s.modes_at + w.unit[s.unit].modes):
+        m = w.mode[k]
+        if m.first == UNDER_REPAIR:
+            continue
+        if m.first == NEW:
+            renew(w, server, k)
+            continue
+        m.lives = 1
+        if m.first == AGED:
+            live(w, server, k, m.residual)
+        else:
+            due_in(w, server, k, m.residual)
+            m.curve = 1 if m.first == CURVE_ENDS else 0
+    least_life(w, server)
+
+
+@jit
+def prepare(table: Any, warm_up: Any) -> None:
+    """What is known to come at time 0, and who can go on. Parts are in place."""
+    w = world_of(table)
+    line = w.line[0]
+    if warm_up > 0.0:
+        event_push(w, warm_up, _WARM_UP_RANK, 0, 0, 0)
+    event_push(w, line.horizon, _END_RANK, 0, 0, 0)
+    plan_release(w)
+    plan_receipt(w)
+    for unit in range(len(w.unit)):
+        u = w.unit[unit]
+        if u.interarrival >= 0:
+            delay = draw(w, u.interarrival, u.arrival_start, u.arrival_gamma, 0)
+            event_push(w, delay, _ARRIVAL_RANK + (np.int64(unit) << 20), 0, unit, 0)
+    for row in range(len(w.row)):
+        u = w.unit[w.row[row].unit]
+        for server in range(u.first_server, u.first_server + u.servers):
+            order = _MAINTENANCE_RANK + (np.int64(server) << 20) + row
+            event_push(w, w.row[row].start, order, 0, server, row)
+    for server in range(line.servers):
+        s = w.server[server]
+        first_lives(w, server)
+        if s.down:
+            ask_crew(w, server)
+        if s.phase == HELD:
+            w.part[s.first].dest = way(w, s.unit, s.first)
+        plan_shift(w, server)
+        for k in range(s.upkeep_at, s.upkeep_at + w.unit[s.unit].upkeep):
+            plan_upkeep(w, server, k)
+    for server in range(line.servers):
+        go_on(w, server)
