@@ -118,7 +118,8 @@ def sweep(
 ) -> None:
     """Run every combination of values, each paired with the line as it is."""
     from connectors.cli.answers import print_sweep
-    from connectors.runtime.experiments import SweepGrid, grid_of, sweep_csv
+    from connectors.runtime.experiments import SweepGrid
+    from connectors.runtime.sweeps import grid_of, sweep_csv
     from twin.errors import StoreError
 
     question = SweepGrid(

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from connectors.jobs import Outlook, gathered, outlook_arguments, path_step
-from twin.engine import simulate
+from twin.engine import component_consumption, simulate
 from twin.errors import DataError, Fault, FileFaults
 
 if TYPE_CHECKING:
@@ -26,8 +24,6 @@ __all__ = [
     "Simulation",
     "SweepGrid",
     "WhatIf",
-    "grid_of",
-    "sweep_csv",
 ]
 
 _PILOT = 5
@@ -114,6 +110,7 @@ class Simulation:
             run = precise.run if precise else _run(basis, n, how, arguments)
         document = {
             **run.as_dict(),
+            "consumption": _consumption(basis.plant, run),
             "calibration": basis.calibration,
             "warm_up": warm.as_dict(),
             "precision": _precision(precise) if precise else None,
@@ -328,6 +325,15 @@ def _run(basis: Basis, replications: int, how: Execution, arguments: RunArgument
     return run
 
 
+def _consumption(plant: Plant, run: RunResult) -> dict[str, list[float]] | None:
+    """Mean over the replications of what each component is used by hour."""
+    try:
+        used = component_consumption(plant, run)
+    except DataError:  # the bill of material leaves open at which unit: nothing to tell, no fault
+        return None
+    return {item: table.mean(axis=0).tolist() for item, table in used.items()}
+
+
 def _precision(precise: PreciseRun) -> dict[str, Any]:
     said = precise.as_dict()
     keys = ("message", "reached", "relative_half_width", "level", "at_most")
@@ -346,49 +352,3 @@ def _within(how: Execution, begin: float, end: float) -> Execution:
     if tell is None:
         return how
     return replace(how, progress=lambda share: tell(begin + (end - begin) * share))
-
-
-def grid_of(axes: Sequence[str]) -> dict[str, tuple[float | str, ...]]:
-    """A grid as people write it: ``path=value,value,...`` for each axis.
-
-    Raises:
-        DataError: An axis has no values, or a path is named twice.
-
-    Example:
-        >>> grid_of(["buffer.aoi_in.capacity=4,8", "station.reflow.peak_temperature=+1, +3"])
-        {'buffer.aoi_in.capacity': (4.0, 8.0), 'station.reflow.peak_temperature': ('+1', '+3')}
-    """
-    grid: dict[str, tuple[float | str, ...]] = {}
-    for axis in axes:
-        path, _, right = (part.strip() for part in axis.partition("="))
-        values = [text.strip() for text in right.split(",") if text.strip()]
-        if not path or not values:
-            raise DataError(f'"{axis}" is no axis of a sweep; write path=12,14,16 or path=+1,+3')
-        if path in grid:
-            raise DataError(f"{path} is named twice; give all its values at once")
-        grid[path] = tuple(_plain(text) for text in values)
-    return grid
-
-
-def _plain(text: str) -> float | str:
-    """A number that is set; every other text is what stands after the ``=`` of a change."""
-    if text[0] in "+-*=":
-        return text
-    try:
-        return float(text)
-    except ValueError:
-        return text
-
-
-def sweep_csv(document: Mapping[str, Any]) -> str:
-    """The answer to a sweep as a flat table: the values, then seven columns for each KPI."""
-    names = [kpi["name"] for kpi in document["kpis"]]
-    ends = ("mean", "low", "high", "delta", "delta_low", "delta_high", "verdict")
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    heads = [name if end == "mean" else f"{name}_{end}" for name in names for end in ends]
-    writer.writerow([*document["paths"], *heads])
-    for point in document["points"]:
-        figures = [point["kpis"][name][end] for name in names for end in ends]
-        writer.writerow([*point["values"], *figures])
-    return text.getvalue()

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,10 @@ import connectors.runtime.compiling as compiling
 from connectors.cli import main
 from connectors.cli.practice import PRACTICE_PLANT
 from connectors.cli.questions import base_of
-from connectors.runtime.experiments import Basis, sweep_csv
+from connectors.runtime.experiments import Basis
+from connectors.runtime.sweeps import sweep_csv
 from connectors.web.models import experiments as web
+from twin.engine import open_jobs, simulate
 from twin.scenarios import Execution
 
 WIDE = "buffer.aoi_in.capacity=12"
@@ -150,6 +153,23 @@ def test_the_event_log_has_every_event_and_the_figures_stay(tmp_path: Path) -> N
     assert {row["unit"] for row in rows} <= set(
         base_of(PRACTICE_PLANT, None, None).plant.work_units
     )
+
+
+def test_a_simulation_says_what_it_used_by_hour() -> None:
+    """Every unit that leaves the packing station takes one carton with it."""
+    said = json.loads(run("simulate", *SHORT, "--replications", "2", "--json").stdout)
+    plant = base_of(PRACTICE_PLANT, None, None).plant
+    found = simulate(
+        plant,
+        start=datetime.fromisoformat(said["start"]),
+        horizon_s=1200.0,
+        replications=2,
+        seed=7,
+        jobs=open_jobs(plant),
+        engine="reference",
+    )
+    packed = sum(float(found.starts["packing", product].mean()) for product in plant.products)
+    assert said["consumption"]["CARTON"] == [pytest.approx(packed)]
 
 
 @pytest.mark.parametrize(

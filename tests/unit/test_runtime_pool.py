@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from connectors.runtime.pool import Workers
+from connectors.runtime.pool import LateWorkers, Workers
 
 PROGRAM = """
 import os
-from connectors.runtime.pool import Workers
+from connectors.runtime.pool import LateWorkers, Workers
 if __name__ == "__main__":
     pool = Workers(1)
     print(pool.submit(os.getpid).result(), flush=True)
@@ -55,3 +55,25 @@ def test_after_a_worker_was_killed_the_next_work_finds_new_ones() -> None:
         with contextlib.suppress(BrokenProcessPool):  # work that was under way is lost
             pool.submit(os.getpid).result(30)
         assert pool.submit(os.getpid).result(30) != pid
+
+
+def _place(_: int) -> int:
+    return os.getpid()
+
+
+@pytest.mark.slow
+def test_late_workers_begin_processes_only_when_the_work_is_long() -> None:
+    early, late = LateWorkers(2, after_s=60.0), LateWorkers(2, after_s=0.0)
+    try:
+        assert {early.submit(_place, i).result() for i in range(3)} == {os.getpid()}
+        assert os.getpid() not in {late.submit(_place, i).result() for i in range(3)}
+        alone = LateWorkers(1, after_s=0.0)
+        assert alone.submit(_place, 0).result() == os.getpid()
+    finally:
+        late.shutdown()
+        early.shutdown()
+
+
+def test_what_goes_wrong_here_is_told_as_it_is() -> None:
+    with pytest.raises(ZeroDivisionError):
+        LateWorkers(2).submit(divmod, 1, 0)

@@ -80,6 +80,9 @@ class SimulationResult(_Ran):
         description="Low and high end of the same shares, 90 %"
     )
     orders: dict[str, OrderRun]
+    consumption: dict[str, list[float]] | None = Field(
+        description="Components used by hour, in stock units, mean; null: the bill of material leaves open where"
+    )
     calibration: str | None = Field(description="Version; null: the plant file's own numbers")
     warm_up: WarmUp
     precision: Precision | None

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from fastapi import APIRouter, Response
 
-from connectors.runtime.experiments import sweep_csv
+from connectors.runtime.sweeps import sweep_csv
 from connectors.web.models.experiments import (
     Bottleneck,
     BottleneckJob,
