@@ -42,7 +42,9 @@ def component_consumption(plant: Plant, run: RunResult) -> Mapping[str, Floats]:
     """
     hours = next(iter(run.starts.values())).shape[1] if run.starts else 0
     nothing = np.zeros((run.replications, hours))
-    return {
-        item: sum((run.starts[place] * quantity for place, quantity in used.items()), nothing)
-        for item, used in explode(plant).items()
-    }
+    consumed: dict[str, Floats] = {}
+    for item, used in explode(plant).items():
+        consumed[item] = nothing.copy()
+        for place, quantity in used.items():
+            consumed[item] += run.starts[place] * quantity
+    return consumed

@@ -48,6 +48,6 @@ def rehearse() -> None:
                 plant,
                 start=datetime(2026, 3, 2, tzinfo=UTC),
                 horizon_s=3600.0,
-                engine=engine,  # type: ignore[arg-type]
+                engine=engine,
                 trace=trace,
             )

@@ -24,7 +24,10 @@ from twin.engine.reference.entities import (
     Unit,
     Zone,
 )
+from twin.engine.reference.exits import Exits
 from twin.engine.reference.flow import Flow
+from twin.engine.reference.needs import Needs
+from twin.engine.reference.sources import Sources
 from twin.engine.reference.upkeep import Crews
 from twin.engine.reference.work import Operators
 from twin.engine.starts import EMPTY, HELD, SETTING_UP, WORKING, place
@@ -105,13 +108,16 @@ class Line:
         self.placement = place(given, replication)
         self.operators = Operators(self)
         self.crews = Crews(self)
+        self.needs = Needs(self)
+        self.exits = Exits(self)
+        self.sources = Sources(self)
         self.flow = Flow(self)
 
     def run(self) -> None:
         """From time 0 to the horizon, or until every part has left."""
         self._begin()
         self._instant()
-        while not self._ended and not (self.given.until_done and self.flow.main_left == 0):
+        while not self._ended and not (self.given.until_done and self.exits.main_left == 0):
             self.agenda.go_on()
             self._instant()
         self._close()
@@ -121,6 +127,8 @@ class Line:
         if given.warm_up_s > 0:
             agenda.put(WARM_UP, 0, given.warm_up_s, None, self._warmed_up)
         agenda.put(END, 0, given.horizon_s, None, self._ends)
+        self.needs.begin()
+        self.sources.begin()
         self.flow.begin()
         self.crews.begin()
         for server in self.servers:
@@ -155,6 +163,12 @@ class Line:
                 return True
         return False
 
+    def ask_idle(self, unit: Unit) -> None:
+        """Servers of the unit that are empty may find a part now."""
+        for server in unit.servers:
+            if server.phase == EMPTY:
+                self.ask(server)
+
     def ask(self, server: Server) -> None:
         """What the server wants from the flow may be possible now."""
         heapq.heappush(self._asking, (server.asked_s, 2 * server.index + 1))
@@ -174,7 +188,8 @@ class Line:
 
     def tick(self) -> int:
         """Now, in ticks."""
-        return int(self.agenda.now * TICKS_PER_S)
+        now: float = self.agenda.now
+        return int(now * TICKS_PER_S)
 
     # What servers show once the instant has settled.
 
@@ -183,7 +198,7 @@ class Line:
         self._touched.add(server.index)
 
     def _settle(self, now: float) -> None:
-        self.flow.turn_away()
+        self.sources.turn_away()
         for index in sorted(self._touched):
             server = self.servers[index]
             state = _state(server)
@@ -226,6 +241,11 @@ class Line:
         counts.state_ticks[row] = self.ticks
         refuse_if_stuck(self.given, self.snapshot())
 
+    def _more_to_come(self) -> bool:
+        if self.flow.moving or self.needs.to_come or self.sources.more_to_come():
+            return True
+        return self.needs.short()
+
     def snapshot(self) -> Snapshot:
         """Where the line stands, for those who ask why it does not go on."""
         return Snapshot(
@@ -239,8 +259,8 @@ class Line:
                 for s in self.servers
             ),
             waiting=tuple(len(zone.parts) for zone in self.zones),
-            main_left=self.flow.main_left,
-            more_to_come=self.flow.more_to_come(),
+            main_left=self.exits.main_left,
+            more_to_come=self._more_to_come(),
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from twin.engine.kinds import FAILURE_DUE, MAINTENANCE_DUE, REPAIR_END, SHIFT
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from twin.engine.reference.line import Line
 
 __all__ = ["Crews"]
+
+Action = Callable[[Due], None]
 
 
 class Crews:
@@ -68,7 +71,7 @@ class Crews:
                     mode.due = self._due(server, mode, first.after_s, ends)
             _least(server)
 
-    def _curve_ends(self, age_s: float, law_u: float):  # type: ignore[no-untyped-def]
+    def _curve_ends(self, age_s: float, law_u: float) -> Action:
         def ends(event: Due) -> None:
             server, mode = event.about
             if mode.due is not event:
@@ -104,7 +107,7 @@ class Crews:
         else:
             mode.due = self._due(server, mode, life_s, self._fails)
 
-    def _due(self, server: Server, mode: Mode, delay: float, action):  # type: ignore[no-untyped-def]
+    def _due(self, server: Server, mode: Mode, delay: float, action: Action) -> Due:
         return self._agenda.put(
             FAILURE_DUE, server.index, delay, (server, mode), action, mode.index
         )
