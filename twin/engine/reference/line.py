@@ -92,7 +92,7 @@ class Line:
         self.order_finished_s = counts.order_finished_s[row]
         self.order_good = counts.order_good[row]
         self._counts, self._row = counts, row
-        self.hours = self.starts.shape[2]
+        self.hours = int(self.starts.shape[2])
         self.units = [Unit(u, table, given, replication) for u, table in enumerate(model.units)]
         self.servers = [server for unit in self.units for server in unit.servers]
         self.zones = [Zone(z, table, self.units) for z, table in enumerate(model.zones)]
