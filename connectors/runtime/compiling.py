@@ -43,15 +43,9 @@ def begin_compiling() -> bool:
     Returns:
         True if it was begun or goes on already; False if it cannot be.
     """
-    begun = folder() / "begun"
     try:
-        begun.parent.mkdir(parents=True, exist_ok=True)
-        with contextlib.suppress(FileNotFoundError):
-            if time.time() - begun.stat().st_mtime > _GIVEN_UP_S:
-                begun.unlink()
-        begun.touch(exist_ok=False)
-    except FileExistsError:
-        return True
+        if not _claimed():
+            return True
     except OSError:
         return False
     subprocess.Popen(
@@ -66,7 +60,11 @@ def begin_compiling() -> bool:
 
 async def compile_beside() -> None:
     """Compile in a polite process of its own that ends with this one; what goes wrong is logged."""
-    if is_warm():
+    try:
+        if is_warm() or not _claimed():
+            return
+    except OSError as e:
+        logger.warning("the fast engines are not compiled: %s", e)
         return
     workers = Workers(1)
     try:
@@ -74,4 +72,27 @@ async def compile_beside() -> None:
     except Exception as e:  # noqa: BLE001  the reference answers meanwhile
         logger.warning("the fast engines are not compiled: %s", e)
     finally:
+        _begun().unlink(missing_ok=True)
         workers.shutdown(wait=False, cancel_futures=True)
+
+
+def _begun() -> Path:
+    return folder() / "begun"
+
+
+def _claimed() -> bool:
+    """This process is the one that compiles; False: another one does.
+
+    Raises:
+        OSError: The folder cannot be written.
+    """
+    mark = _begun()
+    mark.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileNotFoundError):
+        if time.time() - mark.stat().st_mtime > _GIVEN_UP_S:
+            mark.unlink()
+    try:
+        mark.touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True

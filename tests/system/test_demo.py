@@ -226,7 +226,8 @@ def test_questions_are_answered_beside_the_running_product(
     told = linetwin(*question, "--data", run_of(demo), "--json")
     assert told.returncode == 0, told.stderr
     assert json.loads(told.stdout)
-    assert told.stderr == ""
+    notes = told.stderr.splitlines()  # on a machine that has not compiled yet
+    assert [line for line in notes if "compiled in the background" not in line] == []
 
 
 def test_a_second_owner_of_the_data_is_refused_and_the_first_goes_on(demo: Product) -> None:
