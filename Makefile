@@ -2,7 +2,7 @@
 # make test    every test; make quick leaves out the slow ones
 # make check   what CI runs besides: style, types, import contracts, doctests, docs
 # make bench-ingest  how fast telemetry comes in, ten minutes; a minute with ARGS=--quick
-# make bench-engine  how fast the engines are, ten minutes; two with ARGS=--quick
+# make bench-engine  how fast the engines are, five minutes; half a minute with ARGS=--quick
 # make docs    write the generated reference pages again
 
 PYTHON ?= python3
