@@ -49,7 +49,7 @@ def begin_compiling() -> bool:
     except OSError:
         return False
     subprocess.Popen(
-        [sys.executable, "-m", "twin.engine.warm"],
+        [sys.executable, "-m", "twin.engine"],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
