@@ -187,12 +187,14 @@ def line_model(
     main = plant.main_path()
     backwards = _downstream_first(plant)
     first_server = [0, *itertools.accumulate(u.servers for u in plant.work_units.values())]
+    shifts = {key: _shifts(plant, key, start, horizon_s) for key in plant.calendars}
     units = tuple(
         _unit_table(
             plant,
             name,
             start,
             horizon_s,
+            shifts=shifts[plant.work_units[name].calendar],
             first_server=first_server[i],
             arrivals=len(zones) + arrivals.index(name) if name in arrivals else -1,
             main=name in main,
@@ -228,6 +230,7 @@ def _unit_table(
     start: datetime,
     horizon_s: float,
     *,
+    shifts: tuple[bool, tuple[float, ...]],
     first_server: int,
     arrivals: int,
     main: bool,
@@ -237,7 +240,7 @@ def _unit_table(
     names, zones = list(plant.work_units), list(plant.storage_zones)
     before = tuple(zones.index(z) for z in plant.upstream(name))
     shares, by_product = _routes(plant, name, zones)
-    on_at_start, edges_s = _shifts(plant, unit, start, horizon_s)
+    on_at_start, edges_s = shifts
     rework = unit.inspection.rework if unit.inspection else None
     return UnitTable(
         name=name,
@@ -411,9 +414,10 @@ def _defect_probability(unit: WorkUnit) -> float:
 
 
 def _shifts(
-    plant: Plant, unit: WorkUnit, start: datetime, horizon_s: float
+    plant: Plant, name: str, start: datetime, horizon_s: float
 ) -> tuple[bool, tuple[float, ...]]:
-    calendar = plant.calendars[unit.calendar]
+    """Whether a calendar works at the start, and when that changes."""
+    calendar = plant.calendars[name]
     # One second on each side tells an edge of the calendar from an edge of the horizon.
     second = timedelta(seconds=1)
     end = start + timedelta(seconds=horizon_s)

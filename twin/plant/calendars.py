@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
 from typing import Annotated, Self
 from zoneinfo import ZoneInfo
 
@@ -64,6 +65,7 @@ class Calendar(Frozen):
         return _merged(sorted(found))
 
 
+@cache
 def _parse(shift: str) -> tuple[frozenset[int], int, int]:
     match = _SHIFT.fullmatch(shift)
     if match is None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["BLOCK", "Execution", "RunArguments", "run_arguments", "simulated"]
 
 BLOCK = 8
-"""Replications per piece of work at most, where nothing else is said; and in a file of the cache."""
+"""Replications in a file of the cache."""
 
 
 class RunArguments(TypedDict, total=False):
@@ -42,7 +42,7 @@ class Execution:
     """How runs are carried out. Nothing of it changes a result."""
 
     block: int | None = None
-    """Replications per piece of work. None: few enough that progress is seen, at most ``BLOCK``."""
+    """Replications per piece of work. None: few enough that progress is seen."""
     executor: Executor | None = None
     """Where pieces run; None: here."""
     progress: Callable[[float], None] | None = None

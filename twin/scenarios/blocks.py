@@ -20,6 +20,8 @@ __all__ = ["run_plants"]
 
 IN_FLIGHT = 256
 """Pieces that an executor holds at a time: enough for a cluster, and ten thousand plants need not fit in memory."""
+LARGEST = 64
+"""Replications that a piece has at most: what is made once for a piece is then hardly seen."""
 SEEN = 16
 """Pieces that an experiment has at least, if it has as many runs: steps of progress, and work for every processor."""
 ASK_S = 0.25
@@ -98,7 +100,7 @@ def _block(execution: Execution, runs: int) -> int:
         return BLOCK
     if execution.block is not None:
         return execution.block
-    return min(BLOCK, max(1, runs // SEEN))
+    return min(LARGEST, max(1, runs // SEEN))
 
 
 def _cuts(replications: range, block: int) -> list[range]:
