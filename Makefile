@@ -15,10 +15,12 @@ demo: .venv/run
 	$(BIN)/linetwin demo $(ARGS)
 
 test: .venv/dev
+	$(BIN)/python -m twin.engine
 	$(BIN)/pytest -n 2 --dist loadfile -m "not alone"
 	$(BIN)/pytest -m alone
 
 quick: .venv/dev
+	$(BIN)/python -m twin.engine
 	$(BIN)/pytest -n 2 -m "not slow" tests/unit tests/contract tests/docs
 
 check: .venv/dev
