@@ -3,9 +3,9 @@
 from twin.planning.backflush import stock_after
 from twin.planning.buckets import Buckets
 from twin.planning.demand import ComponentDemand, ItemDemand, Peg, component_demand
-from twin.plant.explosion import explode
 from twin.planning.netting import ItemPlan, Netting, lot_quantity, net
 from twin.planning.proposals import ProposalPeg, PurchaseProposal, propose
+from twin.plant.explosion import explode
 
 __all__ = [
     "Buckets",

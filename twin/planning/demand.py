@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from twin.engine.types import Floats, PlannedMaintenance, RunResult
 from twin.errors import DataError
 from twin.planning.buckets import Buckets
-from twin.plant.explosion import Usage, explode
 from twin.plant import Plant
+from twin.plant.explosion import Usage, explode
 
 __all__ = ["ComponentDemand", "ItemDemand", "Peg", "component_demand", "quantile"]
 
