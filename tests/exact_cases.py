@@ -58,10 +58,22 @@ class Case:
     recursion: bool = False
     """The order of parts is fixed, so the (max,+) recursion can run it."""
 
-    def run(self, engine: Engine, seed: int = 3, replications: int = 32) -> RunResult:
-        """Simulated; on the reference so much shorter that its looser error is just met."""
+    def run(
+        self,
+        engine: Engine,
+        seed: int = 3,
+        replications: int = 32,
+        relative: float | None = None,
+    ) -> RunResult:
+        """Simulated; on the reference so much shorter that its looser error is just met.
+
+        With ``relative``, so much longer that all figures come to that relative standard error.
+        """
         horizon_s = self.horizon_s
-        if engine == "reference":
+        if relative is not None:
+            longer = max((f.relative / relative) ** 2 for f in self.facts)
+            horizon_s = self.warm_up_s + (self.horizon_s - self.warm_up_s) * max(1.0, longer)
+        elif engine == "reference":
             shorter = max((f.relative / reference_relative(f.relative)) ** 2 for f in self.facts)
             horizon_s = self.warm_up_s + (self.horizon_s - self.warm_up_s) * 1.2 * shorter
         return simulate(

@@ -1,6 +1,7 @@
 """Run the exact cases and print the table of docs/explanation/engine-validation.md.
 
-``python -m tests.exact_table [engine] [part of a name]``
+``python -m tests.exact_table ENGINE [part of a name] [relative standard error]``: with an error, every line is
+played for as long as that takes, which for queues is minutes.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from twin.engine.choose import Engine
 CASES: tuple[Case, ...] = (*LINES, *QUEUES, *BREAKDOWNS)
 
 
-def rows(engine: Engine, part: str = "") -> None:
+def rows(engine: Engine, part: str = "", relative: str = "") -> None:
     """One line of the table per figure, as soon as it is known."""
     sys.stdout.write(
         "| line | figure | exact | simulated | error | off by | source |\n"
@@ -27,7 +28,7 @@ def rows(engine: Engine, part: str = "") -> None:
         if part not in case.name:
             continue
         began = time.process_time()
-        run = case.run(engine)
+        run = case.run(engine, relative=float(relative) if relative else None)
         took = time.process_time() - began
         for fact in case.facts:
             seen = Estimate.of(fact.reads(run))
@@ -42,4 +43,4 @@ def rows(engine: Engine, part: str = "") -> None:
 
 if __name__ == "__main__":
     chosen = next(e for e in ENGINES if e == sys.argv[1])
-    rows(chosen, *sys.argv[2:3])
+    rows(chosen, *sys.argv[2:4])
