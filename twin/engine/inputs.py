@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from twin.engine.model import LineModel, line_model
+from twin.engine.from_plant import line_model
+from twin.engine.model import LineModel
 from twin.engine.types import Job, LiveState, PlannedMaintenance
 from twin.engine.variates import LawTable, law_table
 from twin.errors import DataError
