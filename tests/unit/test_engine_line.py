@@ -304,3 +304,27 @@ def test_everything_unknown_is_named_at_once() -> None:
 def test_times_out_of_range_are_refused(arguments: dict[str, float]) -> None:
     with pytest.raises(DataError):
         simulate(serial([1.0], 0), start=START, **arguments)
+
+
+def test_a_zone_for_more_parts_than_can_be_counted_is_one_without_limit() -> None:
+    wide = serial([1.0, 2.0], 10**20)
+    assert simulate(wide, start=START, horizon_s=100).kpis["good_parts"][0] == 49
+
+
+@pytest.mark.parametrize("quantity", [2 * 10**6, 10**9])
+def test_orders_too_large_to_be_listed_go_to_the_event_loop(quantity: int) -> None:
+    line = serial([1.0, 2.0], 1)
+    for given in ({"jobs": [job("A", quantity)]}, {"mix": {"P": quantity}}):
+        assert simulate(line, start=START, horizon_s=100, **given).kpis["good_parts"][0] == 49
+
+
+def test_more_parts_than_have_numbers_are_refused() -> None:
+    line = serial([1.0, 2.0], 1)
+    for given in ({"jobs": [job("A", 10**20)]}, {"mix": {"P": 10**20}}):
+        with pytest.raises(DataError, match="100000000000000000000 parts are to be made"):
+            simulate(line, start=START, horizon_s=100, **given)
+
+
+def test_a_horizon_beyond_the_calendar_is_refused() -> None:
+    with pytest.raises(DataError, match="ends after the year 9998"):
+        simulate(serial([1.0], 1), start=START, horizon_s=3e11)

@@ -265,3 +265,13 @@ def test_parts_of_no_order_are_not_waited_for() -> None:
     # parts of a end at 2, 4, ... 10 s and are taken at once, before those of b
     assert run.order_finished_s["A"][0] == run.measured_s[0] == 11.0
     assert run.order_good["A"][0] == 5
+
+
+def test_a_repair_that_should_be_over_ends_at_the_start() -> None:
+    mode = {"time_to_failure": constant(1e6), "repair": constant(60.0)}
+    line = plant({"u0": unit(1.0, failure_modes={"m": mode})})
+    late = UnitStart(state=REPAIR, repair_remaining_s=-50.0)
+    state = LiveState(at=START, units={"u0": late})
+    run = simulate(line, start=START, horizon_s=10, state=state, trace=True)
+    assert times(run, "u0", "up") == [0.0]
+    assert run.kpis["good_parts"][0] == 10

@@ -129,3 +129,18 @@ def test_held_parts_of_a_live_state_are_no_circle_while_the_end_is_open() -> Non
     state = LiveState(at=START, units=dict.fromkeys(("u0", "u1", "u2"), held))
     run = simulate(serial([1.0, 1.0, 1.0], 0), start=START, horizon_s=10, state=state, jobs=[])
     assert run.order_good["old"][0] == 3
+
+
+def test_a_circle_is_found_though_the_shift_is_over() -> None:
+    """At the end everybody has gone home; in the morning they would wait for each other again."""
+    line = plant(
+        {
+            "load": unit(1.0),
+            "make": unit(1.0, takes="any", defects={"base": 1 - 1e-12}),
+            "look": unit(1.0, inspection={"coverage": 1.0, "rework": "again", "rework_limit": 99}),
+        },
+        {"in": ("load", "make", 1), "done": ("make", "look", 1), "again": ("look", "make", 1)},
+        calendars={"shift": {"weekly": ["Mon-Sun 00:00-01:00"]}},
+    )
+    with pytest.raises(DataError, match="deadlock: load waits for make"):
+        simulate(line, start=START, horizon_s=7200)

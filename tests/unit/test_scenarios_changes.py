@@ -165,3 +165,9 @@ def two_ways() -> Plant:
 def test_a_name_that_the_plant_does_not_have_is_refused(line: Plant) -> None:
     with pytest.raises(FileFaults, match='calendar "night" is not known; use one of two_shift'):
         apply_changes(line, ["station.spi.calendar=night"])
+
+
+@pytest.mark.parametrize("key", ["production_w", "idle_w", "slope_w"])
+def test_a_text_in_place_of_a_power_is_a_fault(line: Plant, key: str) -> None:
+    with pytest.raises(FileFaults, match=f"reflow.power.{key}"):
+        apply_changes(line, [f"station.reflow.power.{key}=abc"])

@@ -137,6 +137,7 @@ def test_the_document_has_the_shape_that_the_api_sends() -> None:
         horizon_s=3600,
         jobs=open_jobs(one),
         replications=2,
+        engine="reference",
     ).as_dict()
     assert found["changes"] == ["station.reflow.peak_temperature=+3"]
     assert (found["engine"], found["replications"], found["horizon_h"]) == ("reference", 2, 1.0)

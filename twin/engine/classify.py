@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from twin.engine.inputs import RunInput
 from twin.engine.model import LEAVE, UNLIMITED, UnitTable
 
-__all__ = ["MOST_CARDS", "MOST_PLACES", "UndecidedTie", "why_not_recursion"]
+__all__ = ["MOST_CARDS", "MOST_PARTS", "MOST_PLACES", "UndecidedTie", "why_not_recursion"]
 
 MOST_PLACES = MOST_CARDS = 1 << 16
+MOST_PARTS = 1 << 20
+"""Of the jobs, or of one turn of the lots: the recursion lists every one."""
 _MOST_KINDS = 60
 
 
@@ -92,6 +94,9 @@ def _defective_before(given: RunInput, unit: UnitTable) -> Iterator[str]:
 
 def _launch_reasons(given: RunInput) -> Iterator[str]:
     heads = [given.model.units[u] for u in given.model.heads]
+    listed = sum(row.quantity for row in (given.lots if given.jobs is None else given.jobs))
+    if listed > MOST_PARTS:
+        yield f"it lists {listed} parts"
     if given.jobs is None and given.until_done:
         yield "it is to end when all is done, but has no jobs"
     if given.until_done and given.warm_up_s > 0.0:

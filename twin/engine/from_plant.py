@@ -148,9 +148,8 @@ def _zone_table(plant: Plant, name: str, names: list[str]) -> ZoneTable:
         name=name,
         upstream=names.index(zone.upstream),
         downstream=names.index(zone.downstream),
-        capacity=zone.capacity,
+        capacity=min(zone.capacity, UNLIMITED),
         transport_s=zone.transport_s,
-        lead=plant.upstream(zone.downstream)[0] == name,
         closes=tuple(i for i, loop in enumerate(plant.kanban.values()) if loop.last == name),
     )
 
@@ -161,9 +160,8 @@ def _arrivals_table(plant: Plant, name: str, index: int) -> ZoneTable:
         name=f"arrivals before {name}",
         upstream=-1,
         downstream=index,
-        capacity=UNLIMITED if places is None else places,
+        capacity=UNLIMITED if places is None else min(places, UNLIMITED),
         transport_s=0.0,
-        lead=True,
         closes=(),
     )
 

@@ -19,6 +19,9 @@ from twin.plant.explosion import explode
 __all__ = ["JobRow", "Laws", "LotRow", "MaintenanceRow", "Receipt", "RunInput", "run_input"]
 
 DEFAULT_LOT = 100
+_LAST = datetime(9999, 1, 1)  # noqa: DTZ001  the calendar of any zone still has days after it
+MOST_PARTS = 1 << 40
+"""Of the jobs or the mix: from there on, part numbers are those of later visits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +254,8 @@ def _times(start: datetime, horizon_s: float, warm_up_s: float) -> Iterator[str]
         yield f"horizon_s is {horizon_s}, it must be above 0 and finite"
     elif not 0.0 <= warm_up_s < horizon_s:
         yield f"warm_up_s is {warm_up_s}, it must be at least 0 and below horizon_s"
+    elif horizon_s >= (_LAST - start.replace(tzinfo=None)).total_seconds():
+        yield f"horizon_s is {horizon_s}, it ends after the year 9998"
 
 
 def _unknown(what: str, found: Collection[str], known: Collection[str]) -> Iterator[str]:
@@ -268,6 +273,9 @@ def _job_faults(
             yield f"job of order {job.order_id} has quantity {job.quantity}"
         if job.release_at.tzinfo is None:
             yield f"job of order {job.order_id} is released at a time without a zone"
+    parts = sum(job.quantity for job in jobs or ()) + sum((mix or {}).values())
+    if parts >= MOST_PARTS:
+        yield f"{parts} parts are to be made, the most are {MOST_PARTS - 1}"
     if mix is not None:
         yield from _unknown("products of the mix", mix, plant.products)
         if not any(n > 0 for n in mix.values()):

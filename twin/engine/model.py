@@ -68,8 +68,6 @@ class ZoneTable:
     downstream: int
     capacity: int
     transport_s: float
-    lead: bool
-    """True: its part gives order, product and number to what its downstream unit assembles."""
     closes: tuple[int, ...]
     """Card loops whose card returns when the part is taken out of here."""
 

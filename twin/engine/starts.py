@@ -164,7 +164,7 @@ def _down(given: RunInput, u: int, start: UnitStart, server: PlacedServer) -> No
         return
     server.down, server.mode = True, mode
     if start.repair_remaining_s is not None:
-        server.repair_s = start.repair_remaining_s
+        server.repair_s = max(0.0, start.repair_remaining_s)
 
 
 def _remaining(

@@ -77,12 +77,12 @@ def _full(given: RunInput, at: Snapshot, zone: int) -> bool:
 
 
 def _in_a_circle(given: RunInput, at: Snapshot) -> list[int]:
-    """Servers that hold parts for full zones before units all of whose servers do so too."""
+    """Servers that hold parts for full zones before units all of whose servers do so too; the next shift frees none."""
     units = given.model.units
     stuck = {
         s
         for s, server in enumerate(at.servers)
-        if server.phase == HELD and not server.moves and _full(given, at, server.dest)
+        if server.phase == HELD and _full(given, at, server.dest)
     }
     while True:
         free = {

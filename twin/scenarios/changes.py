@@ -226,7 +226,10 @@ def _move_power(plant: Plant, document: dict[str, Any]) -> None:
         if changed is None or parameter is None or parameter not in unit.parameters:
             continue
         new = changed["parameters"][parameter]["value"]
-        if isinstance(new, int | float):
+        power = [changed["power"][key] for key in ("slope_w", "production_w", "idle_w")]
+        if all(
+            isinstance(x, int | float) for x in (new, *power)
+        ):  # else the check that follows says so
             extra = (new - unit.parameters[parameter].value) * changed["power"]["slope_w"]
             for key in ("production_w", "idle_w"):
                 changed["power"][key] = max(0.0, changed["power"][key] + extra)

@@ -69,7 +69,7 @@ def compare(
         changes: What is different in the scenario.
         replications: Of each of the two.
         level: Confidence of the intervals.
-        block: Replications per piece of work, None: up to 8; it changes no result.
+        block: Replications per piece of work; None: few enough that progress is seen. It changes no result.
         executor: Where pieces run; None: here. It changes no result.
         progress: Told the share that is done, from 0 to 1, in this thread.
         cancelled: Asked between pieces; True gives up.

@@ -77,7 +77,6 @@ LINE = _record(
     products="i4",
     jobs="i4",
     lots="i4",
-    steps="i8",
 )
 """What the whole line knows; ``leaves`` is the number of leaves of the tree of timers."""
 

@@ -43,7 +43,7 @@ def free(w: Any, part: Any) -> None:
 
 
 @jit
-def out(w: Any, unit: Any, part: Any, good: Any) -> None:
+def out(w: Any, part: Any, good: Any) -> None:
     """The part leaves the line."""
     line, p = w.line[0], w.part[part]
     count_time(w, part, tick_of(line.now))
@@ -65,7 +65,7 @@ def scrap(w: Any, unit: Any, part: Any) -> None:
     if line.log_on:
         note(w, unit, _REJECT, part)
     w.tally[SCRAPPED] += 1
-    out(w, unit, part, 0)
+    out(w, part, 0)
     if not p.main:
         for k in range(u.sources_at, u.sources_at + u.sources):
             source = w.ints[k]
@@ -98,7 +98,7 @@ def leave(w: Any, unit: Any, part: Any) -> None:
     if p.launched:
         w.tally[TIMED] += 1
         w.tally[FLOW_TICKS] += tick_of(line.now) - p.entered
-    out(w, unit, part, 1)
+    out(w, part, 1)
     free(w, part)
 
 
