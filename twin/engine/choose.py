@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pickle import UnpicklingError
 from typing import Literal
 
 from twin.engine import warm
@@ -32,14 +33,21 @@ def run(
 
         reason = _ASKED if engine == "reference" else _COLD
         return reference.run(given, first, replications, trace=trace, reason=reason)
+    if engine == "auto":
+        try:
+            return _fastest(given, first, replications, trace=trace, asked=False)
+        except (EOFError, UnpicklingError):
+            # A power cut while it was written, say. The reference needs none of it.
+            warm.forget()
+            return run(given, first, replications, trace=trace, engine="auto")
     if engine == "events":
         from twin.engine.compiled import events
 
         return events.run(given, first, replications, trace=trace, reason=_ASKED)
-    return _recursion(given, first, replications, trace=trace, asked=engine == "recursion")
+    return _fastest(given, first, replications, trace=trace, asked=True)
 
 
-def _recursion(
+def _fastest(
     given: RunInput, first: int, replications: int, *, trace: bool, asked: bool
 ) -> RunResult:
     """By recursion; where it cannot be and was not asked for, by the event loop."""

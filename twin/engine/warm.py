@@ -8,14 +8,17 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import shutil
 import sys
+import time
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
-__all__ = ["compile_engines", "folder", "is_warm"]
+__all__ = ["compile_engines", "folder", "forget", "is_warm"]
 
 _DONE = "complete"
+_KEPT_S = 30 * 86_400.0
 
 
 @cache
@@ -53,6 +56,11 @@ def is_warm() -> bool:
     return (folder() / _DONE).exists()
 
 
+def forget() -> None:
+    """Throw away what was compiled, so that it is compiled again: it cannot be read."""
+    shutil.rmtree(folder(), ignore_errors=True)
+
+
 def compile_engines() -> Path:
     """Compile the fast engines, unless it has been done; about a minute on one core.
 
@@ -68,4 +76,13 @@ def compile_engines() -> Path:
         folder().mkdir(parents=True, exist_ok=True)
         rehearse()
         (folder() / _DONE).touch()
+        _drop_old_ones()
     return folder()
+
+
+def _drop_old_ones() -> None:
+    """What older versions compiled, a month ago or more."""
+    for other in folder().parent.glob("engine-*"):
+        done = other / _DONE
+        if other != folder() and done.exists() and time.time() - done.stat().st_mtime > _KEPT_S:
+            shutil.rmtree(other, ignore_errors=True)

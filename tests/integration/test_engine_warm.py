@@ -1,0 +1,44 @@
+"""What was compiled is kept on disk; a disk can lose it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from twin.engine import warm
+
+ROOT = Path(__file__).resolve().parents[2]
+
+SHOWN = """
+from tests.engine_lab import START, serial
+from twin.engine import simulate, warm
+run = simulate(serial([1.0, 2.0], 1), start=START, horizon_s=60)
+print(run.engine, warm.is_warm())
+"""
+
+
+@pytest.mark.slow
+def test_what_was_compiled_and_cannot_be_read_is_thrown_away_and_the_reference_answers(
+    tmp_path: Path,
+) -> None:
+    if not warm.is_warm():
+        pytest.skip("the fast engines are not compiled here; python -m twin.engine does it")
+    kept = tmp_path / "linetwin" / warm.folder().name
+    shutil.copytree(warm.folder(), kept)
+    for index in kept.rglob("*.nbi"):
+        index.write_bytes(b"")
+    told = subprocess.run(
+        [sys.executable, "-c", SHOWN],
+        cwd=ROOT,
+        env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    assert told.stdout.split() == ["reference", "False"]
