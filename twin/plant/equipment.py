@@ -159,7 +159,7 @@ class Upkeep(Frozen):
 
     every_parts: Annotated[int, Field(ge=1)] | None = None
     """Due each time the unit has finished so many parts since the last one ended."""
-    every_h: Annotated[float, Field(ge=0.01)] | None = None
+    every_h: Annotated[float, Field(ge=0.001)] | None = None
     """Due once in this period by the clock. [h] Either this or ``every_parts``."""
     first_at: AwareDatetime | None = None
     """With ``every_h``: when it is due first. None: one period after the start of a run."""
