@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -157,7 +156,7 @@ def carried_out(asked: Asked) -> Iterator[Execution]:
         NotFoundError, SourceError, ConflictError: As ``connectors.runtime.cluster.cluster``.
     """
     from connectors.runtime.cluster import cluster
-    from connectors.runtime.pool import LateWorkers, processors
+    from connectors.runtime.pool import late_workers
     from twin.scenarios import Execution, RunCache
 
     if asked.engine == "auto":
@@ -165,11 +164,7 @@ def carried_out(asked: Asked) -> Iterator[Execution]:
     progress = _Progress()
     with contextlib.ExitStack() as stack:
         stack.callback(progress.end)
-        executor = (
-            stack.enter_context(cluster(asked.cluster))
-            if asked.cluster
-            else LateWorkers(processors())
-        )
+        executor = stack.enter_context(cluster(asked.cluster) if asked.cluster else late_workers())
         cache = None if asked.no_cache else RunCache(_folder(asked.data))
         try:
             yield Execution(executor=executor, progress=progress.tell, cache=cache)
@@ -177,11 +172,6 @@ def carried_out(asked: Asked) -> Iterator[Execution]:
             progress.end()
             click.echo("linetwin: cancelled", err=True)
             raise click.exceptions.Exit(_INTERRUPTED) from None
-        finally:
-            if not asked.cluster:
-                executor.shutdown(wait=False, cancel_futures=True)
-                for process in multiprocessing.active_children():
-                    process.terminate()
 
 
 def _folder(data: Path | None) -> Path:

@@ -46,15 +46,15 @@ def begin_compiling() -> bool:
     try:
         if not _claimed():
             return True
+        subprocess.Popen(
+            [sys.executable, "-m", "twin.engine"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
     except OSError:
         return False
-    subprocess.Popen(
-        [sys.executable, "-m", "twin.engine"],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
     return True
 
 
@@ -73,7 +73,7 @@ async def compile_beside() -> None:
         logger.warning("the fast engines are not compiled: %s", e)
     finally:
         _begun().unlink(missing_ok=True)
-        workers.shutdown(wait=False, cancel_futures=True)
+        workers.end()
 
 
 def _begun() -> Path:

@@ -14,14 +14,15 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait
 from typing import Any
 
-__all__ = ["LateWorkers", "Workers", "processors"]
+__all__ = ["LateWorkers", "Workers", "late_workers", "processors"]
 
 
 class Workers(Executor):
     """Spawned processes that end with this one, however it ends.
 
     When one is killed, what was running fails with BrokenProcessPool, and the next piece of
-    work finds new processes.
+    work finds new processes. SIGTERM ends one only while it works, never while it says what
+    came of it: nobody waits for the other half of an answer.
     """
 
     def __init__(self, count: int) -> None:
@@ -32,13 +33,21 @@ class Workers(Executor):
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         with self._lock, _unheard(signal.SIGINT):
             try:
-                return self._pool.submit(fn, *args, **kwargs)
+                return self._pool.submit(_mortal, fn, *args, **kwargs)
             except BrokenProcessPool:
                 self._pool = self._spawn()
-                return self._pool.submit(fn, *args, **kwargs)
+                return self._pool.submit(_mortal, fn, *args, **kwargs)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         self._pool.shutdown(wait, cancel_futures=cancel_futures)
+
+    def end(self) -> None:
+        """End the processes now, in the middle of their work; what was asked is never answered."""
+        processes = list((self._pool._processes or {}).values())
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        for process in processes:
+            process.terminate()
+        _ENDED.append(self._pool)
 
     def _spawn(self) -> ProcessPoolExecutor:
         return ProcessPoolExecutor(
@@ -46,6 +55,12 @@ class Workers(Executor):
             mp_context=multiprocessing.get_context("spawn"),
             initializer=_begin,
         )
+
+
+_ENDED: list[ProcessPoolExecutor] = []
+"""Kept until the interpreter ends: the thread of a pool that is collected first does not learn
+that its work is cancelled, takes the ended processes for broken ones, and dies over a cancelled
+future without closing what another thread then writes to for ever."""
 
 
 class LateWorkers(Executor):
@@ -81,6 +96,21 @@ class LateWorkers(Executor):
         if self._workers is not None:
             self._workers.shutdown(wait, cancel_futures=cancel_futures)
 
+    def end(self) -> None:
+        """End the processes now, in the middle of their work."""
+        if self._workers is not None:
+            self._workers.end()
+
+
+@contextlib.contextmanager
+def late_workers() -> Iterator[LateWorkers]:
+    """All processors for the work of this block; what still runs at its end is ended."""
+    workers = LateWorkers(processors())
+    try:
+        yield workers
+    finally:
+        workers.end()
+
 
 def processors() -> int:
     """How many this process may use."""
@@ -99,8 +129,17 @@ def _unheard(number: signal.Signals) -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+def _mortal(fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+    try:
+        return fn(*args, **kwargs)
+    finally:
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+
+
 def _begin() -> None:
     os.environ["OMP_NUM_THREADS"] = "1"
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.nice(5)
     threading.Thread(target=_end_with_parent, daemon=True).start()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import multiprocessing
 from collections.abc import Mapping
 from concurrent.futures import Executor
 from datetime import datetime
@@ -282,9 +281,7 @@ class Runtime:
         self.hub.close()
         self.jobs.close()
         for pool in (self._quick, self._pool):
-            pool.shutdown(wait=False, cancel_futures=True)
-        for process in multiprocessing.active_children():
-            process.terminate()
+            pool.end()
         try:
             if self._companion is not None:
                 await self._companion.end()

@@ -57,6 +57,43 @@ def test_after_a_worker_was_killed_the_next_work_finds_new_ones() -> None:
         assert pool.submit(os.getpid).result(30) != pid
 
 
+ENDING = """
+import time
+from connectors.runtime.pool import Workers
+def load(blob, seconds):
+    time.sleep(seconds)
+    return blob
+def run():
+    pool = Workers(2)
+    blob = bytes(3_000_000)
+    pool.submit(load, blob, 0.0).result()
+    asked = [pool.submit(load, blob, 0.02 if i < 20 else 60.0) for i in range(60)]
+    asked[10].result()
+    [one.cancel() for one in asked]
+    pool.end()
+if __name__ == "__main__":
+    run()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGTERM is POSIX")
+def test_a_pool_that_is_ended_in_the_middle_leaves_silently(tmp_path: Path) -> None:
+    """Pieces and answers are larger than a pipe, so that somebody is always about to write."""
+    program = tmp_path / "parent.py"
+    program.write_text(ENDING, encoding="utf-8")
+    root = Path(__file__).resolve().parents[2]
+    for _ in range(5):
+        ended = subprocess.run(
+            [sys.executable, str(program)],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            env={**os.environ, "PYTHONPATH": str(root)},
+        )
+        assert (ended.returncode, ended.stderr) == (0, "")
+
+
 def _place(_: int) -> int:
     return os.getpid()
 
