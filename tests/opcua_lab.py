@@ -19,7 +19,7 @@ from connectors.field.delivery import NO_TIME, Delivery, Letter
 from connectors.field.opcua.session import Patience
 from connectors.field.opcua.source import OpcuaSource
 from connectors.field.source import Surroundings, Wanted
-from tests.field_lab import TIMEOUT_S, free_port
+from tests.field_lab import TIMEOUT_S, free_port, within
 from twin.plant import OpcuaOptions, Source, SourceKind
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -53,6 +53,10 @@ class Proxy:
         self._server.close()
         for task in self._tasks:
             task.cancel()
+
+    def url(self, server_url: str) -> str:
+        """The server's address, by way of this link."""
+        return server_url.replace(str(self._to), str(self.port))
 
     def cut(self) -> None:
         for writer in self._writers:
@@ -183,6 +187,29 @@ async def listening(source: OpcuaSource, end: End) -> AsyncIterator[asyncio.Task
         await asyncio.wait([task], timeout=TIMEOUT_S)
 
 
+@contextlib.asynccontextmanager
+async def subscribed(
+    press: Press, end: End, data: Path | None = None, *, url: str | None = None, **options: Any
+) -> AsyncIterator[OpcuaSource]:
+    """A source of a running press that has subscribed every node."""
+    source = source_of(url or press.url, press.signals, data, **options)
+    async with listening(source, end):
+        await within(source.subscribed.wait())
+        yield source
+
+
+@contextlib.asynccontextmanager
+async def linked(
+    press: Press, end: End, **options: Any
+) -> AsyncIterator[tuple[Proxy, OpcuaSource]]:
+    """The same over a link that can break."""
+    async with (
+        Proxy(press.port) as proxy,
+        subscribed(press, end, url=proxy.url(press.url), **options) as source,
+    ):
+        yield proxy, source
+
+
 async def kill(task: asyncio.Task[None], proxy: Proxy) -> None:
     """What kill -9 does to the process: its connection is closed, it does nothing more."""
     proxy.open = False
@@ -223,6 +250,12 @@ class Press:
                     self.server.get_node(self.node(i)), period=None
                 )
 
+    async def __aenter__(self) -> None:
+        await self.start()
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
     async def add(self, index: int) -> None:
         objects = self.server.nodes.objects
         variable = await objects.add_variable(self.node(index), f"v{index}", self.initial)
@@ -249,6 +282,11 @@ class Press:
         for _ in range(times):
             for index in range(self.nodes):
                 await self.write(index, float(len(self.wrote)), remember=remember)
+
+    async def write_heard(self, times: int, end: End) -> None:
+        """Write, and wait until every value that was written has arrived."""
+        await self.write_all(times)
+        await end.until(lambda: len(end.rows) == len(self.wrote))
 
     @property
     def subscriptions(self) -> dict[int, Any]:

@@ -24,10 +24,6 @@ def _quiet(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.CRITICAL, "asyncua")
 
 
-def behind(peer: NodePeer, proxy: Proxy) -> str:
-    return peer.url.replace(str(peer.port), str(proxy.port))
-
-
 async def everything(peer: NodePeer, *ends: End) -> None:
     """The writer has stopped; wait until all that it wrote has come."""
     await peer.say("pause")
@@ -49,7 +45,7 @@ def test_cuts_and_black_holes_lose_nothing(tmp_path: Path) -> None:
             NodePeer(tmp_path, "--nodes", "20", "--rate", "20", "--paused") as peer,
             Proxy(peer.port) as proxy,
         ):
-            source = source_of(behind(peer, proxy), peer.signals(20), patience=PATIENT)
+            source = source_of(proxy.url(peer.url), peer.signals(20), patience=PATIENT)
             async with listening(source, end):
                 await within(source.subscribed.wait())
                 await peer.say("resume")
@@ -83,7 +79,7 @@ def test_killed_process_is_followed_by_one_that_takes_the_session_up(tmp_path: P
             Proxy(peer.port) as proxy,
         ):
             for round_, end in enumerate(ends):
-                source = source_of(behind(peer, proxy), peer.signals(20), data, PATIENT)
+                source = source_of(proxy.url(peer.url), peer.signals(20), data, PATIENT)
                 for before in ends[:round_]:
                     for i, t, _ in before.rows:
                         source.reached_us[i] = max(source.reached_us[i], t)
@@ -119,7 +115,7 @@ def test_encrypted_session_is_taken_up_again_by_the_next_process(tmp_path: Path)
         ):
             for round_, end in enumerate(ends):
                 source = source_of(
-                    *(behind(peer, proxy), peer.signals(5), data, PATIENT),
+                    *(proxy.url(peer.url), peer.signals(5), data, PATIENT),
                     security="Aes256_Sha256_RsaPss",
                 )
                 async with listening(source, end) as task:
@@ -169,7 +165,7 @@ def test_subscription_of_a_session_that_is_gone_is_transferred(tmp_path: Path) -
             NodePeer(tmp_path, "--nodes", "5", "--rate", "20", "--paused") as peer,
             Proxy(peer.port) as proxy,
         ):
-            source = source_of(behind(peer, proxy), peer.signals(5), data, PATIENT)
+            source = source_of(proxy.url(peer.url), peer.signals(5), data, PATIENT)
             async with listening(source, end) as task:
                 await within(source.subscribed.wait())
                 await peer.say("resume")
@@ -180,7 +176,7 @@ def test_subscription_of_a_session_that_is_gone_is_transferred(tmp_path: Path) -
             kept["token"] = kept["token"][:-8] + "00000000"
             file.write_text(json.dumps(kept))
             await progress(peer, 100)
-            source = source_of(behind(peer, proxy), peer.signals(5), data, PATIENT)
+            source = source_of(proxy.url(peer.url), peer.signals(5), data, PATIENT)
             async with listening(source, after):
                 await within(source.subscribed.wait())
                 assert source.attached == "transferred"
@@ -201,7 +197,7 @@ def test_history_brings_what_an_expired_subscription_missed(tmp_path: Path) -> N
             Proxy(peer.port) as proxy,
         ):
             source = source_of(
-                behind(peer, proxy), peer.signals(20), patience=patience, publishing_interval_ms=50
+                proxy.url(peer.url), peer.signals(20), patience=patience, publishing_interval_ms=50
             )
             async with listening(source, end):
                 await within(source.subscribed.wait())

@@ -10,7 +10,7 @@ from asyncua import ua
 
 from connectors.field.opcua.session import Patience
 from tests.field_lab import run, within
-from tests.opcua_lab import QUICK, End, Press, Proxy, listening, soon, source_of
+from tests.opcua_lab import QUICK, End, Press, linked, soon, subscribed
 
 
 @pytest.fixture(autouse=True)
@@ -18,29 +18,19 @@ def _quiet(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.CRITICAL, "asyncua")
 
 
-def behind(press: Press, proxy: Proxy) -> str:
-    return press.url.replace(str(press.port), str(proxy.port))
-
-
 def test_notifications_are_acknowledged_when_they_are_durable_and_not_before() -> None:
     async def story() -> None:
         press, end = Press(), End()
-        await press.start()
-        source = source_of(press.url, press.signals)
-        async with listening(source, end):
-            await within(source.subscribed.wait())
+        async with press, subscribed(press, end):
             end.holding = True
-            await press.write_all(2)
-            await end.until(lambda: len(end.rows) == len(press.wrote))
-            await press.write_all(2)
-            await end.until(lambda: len(end.rows) == len(press.wrote))
+            await press.write_heard(2, end)
+            await press.write_heard(2, end)
             # Keep-alives have passed, so acknowledgements would have had their chance.
             await asyncio.sleep(3 * QUICK.keep_alive_s)
             assert press.unacknowledged == len(end.held) > 0
             end.release()
             await soon(lambda: press.unacknowledged == 0)
         assert sorted(end.rows) == sorted(press.wrote)
-        await press.stop()
 
     run(story)
 
@@ -48,26 +38,21 @@ def test_notifications_are_acknowledged_when_they_are_durable_and_not_before() -
 def test_cut_connection_loses_nothing_and_the_session_is_taken_up_again() -> None:
     async def story() -> None:
         press, end = Press(), End()
-        await press.start()
-        async with Proxy(press.port) as proxy:
-            source = source_of(behind(press, proxy), press.signals)
-            async with listening(source, end):
+        async with press, linked(press, end) as (proxy, source):
+            assert source.attached == "new"
+            for _ in range(5):
+                await press.write_all(3)
+                proxy.open = False
+                proxy.cut()
+                await press.write_all(3)
+                await soon(lambda: not source.health().connected)
+                proxy.open = True
                 await within(source.subscribed.wait())
-                assert source.attached == "new"
-                for _ in range(5):
-                    await press.write_all(3)
-                    proxy.open = False
-                    proxy.cut()
-                    await press.write_all(3)
-                    await soon(lambda: not source.health().connected)
-                    proxy.open = True
-                    await within(source.subscribed.wait())
-                    assert source.attached == "resumed"
-                await end.until(lambda: len(set(end.rows)) == len(press.wrote))
-                assert len(press.subscriptions) == 1
+                assert source.attached == "resumed"
+            await end.until(lambda: len(set(end.rows)) == len(press.wrote))
+            assert len(press.subscriptions) == 1
         assert sorted(set(end.rows)) == sorted(press.wrote)
         assert end.gaps == []
-        await press.stop()
 
     run(story)
 
@@ -75,25 +60,19 @@ def test_cut_connection_loses_nothing_and_the_session_is_taken_up_again() -> Non
 def test_message_that_was_sent_into_a_black_hole_comes_again_by_republish() -> None:
     async def story() -> None:
         press, end = Press(), End()
-        await press.start()
-        async with Proxy(press.port) as proxy:
-            source = source_of(behind(press, proxy), press.signals)
-            async with listening(source, end):
-                await within(source.subscribed.wait())
-                await press.write_all(2)
-                await end.until(lambda: len(end.rows) == len(press.wrote))
-                await soon(lambda: press.unacknowledged == 0)
-                proxy.hole, proxy.open = True, False
-                await press.write_all(2)
-                await soon(lambda: press.unacknowledged > 0)
-                await soon(lambda: not source.health().connected)
-                assert "was silent for 0.6 s" in str(source.health().error)
-                proxy.hole, proxy.open = False, True
-                await end.until(lambda: len(set(end.rows)) == len(press.wrote))
-                assert source.attached == "resumed"
+        async with press, linked(press, end) as (proxy, source):
+            await press.write_heard(2, end)
+            await soon(lambda: press.unacknowledged == 0)
+            proxy.hole, proxy.open = True, False
+            await press.write_all(2)
+            await soon(lambda: press.unacknowledged > 0)
+            await soon(lambda: not source.health().connected)
+            assert "was silent for 0.6 s" in str(source.health().error)
+            proxy.hole, proxy.open = False, True
+            await end.until(lambda: len(set(end.rows)) == len(press.wrote))
+            assert source.attached == "resumed"
         assert sorted(set(end.rows)) == sorted(press.wrote)
         assert end.gaps == []
-        await press.stop()
 
     run(story)
 
@@ -101,28 +80,22 @@ def test_message_that_was_sent_into_a_black_hole_comes_again_by_republish() -> N
 def test_message_that_the_server_has_no_more_is_a_gap_of_the_nodes_that_may_be_in_it() -> None:
     async def story() -> None:
         press, end = Press(), End()
-        await press.start()
-        async with Proxy(press.port) as proxy:
-            source = source_of(behind(press, proxy), press.signals)
-            async with listening(source, end):
-                await within(source.subscribed.wait())
-                await press.write_all(2)
-                await end.until(lambda: len(end.rows) == len(press.wrote))
-                last = [max(t for i, t, _ in press.wrote if i == k) for k in range(3)]
-                await soon(lambda: press.unacknowledged == 0)
-                proxy.hole, proxy.open = True, False
-                await press.write(0, 99.0, remember=False)
-                await soon(lambda: press.unacknowledged > 0)
-                for subscription in press.subscriptions.values():
-                    subscription._not_acknowledged_results.clear()
-                await soon(lambda: not source.health().connected)
-                proxy.hole, proxy.open = False, True
-                await within(source.subscribed.wait())
-                first = [await press.write(k, 1.0) for k in range(3)]
-                await end.until(lambda: len(end.rows) >= len(press.wrote))
+        async with press, linked(press, end) as (proxy, source):
+            await press.write_heard(2, end)
+            last = [max(t for i, t, _ in press.wrote if i == k) for k in range(3)]
+            await soon(lambda: press.unacknowledged == 0)
+            proxy.hole, proxy.open = True, False
+            await press.write(0, 99.0, remember=False)
+            await soon(lambda: press.unacknowledged > 0)
+            for subscription in press.subscriptions.values():
+                subscription._not_acknowledged_results.clear()
+            await soon(lambda: not source.health().connected)
+            proxy.hole, proxy.open = False, True
+            await within(source.subscribed.wait())
+            first = [await press.write(k, 1.0) for k in range(3)]
+            await end.until(lambda: len(end.rows) >= len(press.wrote))
         assert sorted(end.gaps) == [(k, last[k] + 1, first[k]) for k in range(3)]
         assert sorted(set(end.rows)) == sorted(press.wrote)
-        await press.stop()
 
     run(story)
 
@@ -130,27 +103,21 @@ def test_message_that_the_server_has_no_more_is_a_gap_of_the_nodes_that_may_be_i
 def test_forgotten_subscription_is_made_anew_and_the_gap_is_exact_for_each_node() -> None:
     async def story() -> None:
         press, end = Press(), End()
-        await press.start()
-        async with Proxy(press.port) as proxy:
-            source = source_of(behind(press, proxy), press.signals, history=False)
-            async with listening(source, end):
-                await within(source.subscribed.wait())
-                await press.write_all(2)
-                await end.until(lambda: len(end.rows) == len(press.wrote))
-                last = max(t for i, t, _ in press.wrote if i == 0)
-                proxy.open = False
-                proxy.cut()
-                await press.forget_clients()
-                await press.write(0, 50.0, remember=False)
-                again = await press.write(0, 51.0)
-                proxy.open = True
-                await within(source.subscribed.wait())
-                assert source.attached == "new"
-                await end.until(lambda: len(set(end.rows)) == len(press.wrote))
+        async with press, linked(press, end, history=False) as (proxy, source):
+            await press.write_heard(2, end)
+            last = max(t for i, t, _ in press.wrote if i == 0)
+            proxy.open = False
+            proxy.cut()
+            await press.forget_clients()
+            await press.write(0, 50.0, remember=False)
+            again = await press.write(0, 51.0)
+            proxy.open = True
+            await within(source.subscribed.wait())
+            assert source.attached == "new"
+            await end.until(lambda: len(set(end.rows)) == len(press.wrote))
         # The other nodes were not written meanwhile: their time says that nothing was missed.
         assert end.gaps == [(0, last + 1, again)]
         assert sorted(set(end.rows)) == sorted(press.wrote)
-        await press.stop()
 
     run(story)
 
@@ -158,23 +125,17 @@ def test_forgotten_subscription_is_made_anew_and_the_gap_is_exact_for_each_node(
 def test_history_brings_what_a_forgotten_subscription_missed() -> None:
     async def story() -> None:
         press, end = Press(history=True), End()
-        await press.start()
-        async with Proxy(press.port) as proxy:
-            source = source_of(behind(press, proxy), press.signals)
-            async with listening(source, end):
-                await within(source.subscribed.wait())
-                await press.write_all(2)
-                await end.until(lambda: len(end.rows) == len(press.wrote))
-                proxy.open = False
-                proxy.cut()
-                await press.forget_clients()
-                await press.write_all(40)
-                proxy.open = True
-                await end.until(lambda: len(set(end.rows)) == len(press.wrote))
-                assert source.attached == "new"
+        async with press, linked(press, end) as (proxy, source):
+            await press.write_heard(2, end)
+            proxy.open = False
+            proxy.cut()
+            await press.forget_clients()
+            await press.write_all(40)
+            proxy.open = True
+            await end.until(lambda: len(set(end.rows)) == len(press.wrote))
+            assert source.attached == "new"
         assert end.gaps == []
         assert sorted(set(end.rows)) == sorted(press.wrote)
-        await press.stop()
 
     run(story)
 
@@ -182,12 +143,8 @@ def test_history_brings_what_a_forgotten_subscription_missed() -> None:
 def test_nodes_that_come_back_later_than_the_server_stay_wanted() -> None:
     async def story() -> None:
         press, end = Press(nodes=2), End()
-        await press.start()
-        source = source_of(press.url, press.signals)
-        async with listening(source, end):
-            await within(source.subscribed.wait())
-            await press.write_all(1)
-            await end.until(lambda: len(end.rows) == len(press.wrote))
+        async with press, subscribed(press, end) as source:
+            await press.write_heard(1, end)
             await press.stop()
             await soon(lambda: not source.health().connected)
             press.nodes = 1
@@ -205,7 +162,6 @@ def test_nodes_that_come_back_later_than_the_server_stay_wanted() -> None:
         starts = {i: t + 1 for i, t, _ in press.wrote[:2]}
         ends = {i: t for i, t, _ in press.wrote[2:]}
         assert sorted(end.gaps) == [(i, starts[i], ends[i]) for i in range(2)]
-        await press.stop()
 
     run(story)
 
@@ -213,11 +169,8 @@ def test_nodes_that_come_back_later_than_the_server_stay_wanted() -> None:
 def test_held_sink_stops_the_publishing_and_the_session_is_kept_alive() -> None:
     async def story() -> None:
         press, end = Press(), End()
-        await press.start()
         patience = Patience(request_s=3.0, keep_alive_s=0.1, held_s=0.2, away_s=1.0)
-        source = source_of(press.url, press.signals, patience=patience)
-        async with listening(source, end):
-            await within(source.subscribed.wait())
+        async with press, subscribed(press, end, patience=patience) as source:
             end.door.clear()
             for _ in range(10):
                 await press.write_all(5)
@@ -231,7 +184,6 @@ def test_held_sink_stops_the_publishing_and_the_session_is_kept_alive() -> None:
             assert source.health().error is None
         assert end.rows.count(end.rows[0]) == 1
         assert sorted(end.rows) == sorted(press.wrote)
-        await press.stop()
 
     run(story)
 
@@ -239,10 +191,7 @@ def test_held_sink_stops_the_publishing_and_the_session_is_kept_alive() -> None:
 def test_messages_that_do_not_become_durable_are_not_asked_for_without_end() -> None:
     async def story() -> None:
         press, end = Press(nodes=1), End()
-        await press.start()
-        source = source_of(press.url, press.signals, publishing_interval_ms=10)
-        async with listening(source, end):
-            await within(source.subscribed.wait())
+        async with press, subscribed(press, end, publishing_interval_ms=10):
             end.holding = True
             for _ in range(120):
                 await press.write_all(1)
@@ -252,7 +201,6 @@ def test_messages_that_do_not_become_durable_are_not_asked_for_without_end() -> 
             end.release()
             await end.until(lambda: len(end.rows) == len(press.wrote))
         assert sorted(end.rows) == sorted(press.wrote)
-        await press.stop()
 
     run(story)
 
@@ -260,12 +208,8 @@ def test_messages_that_do_not_become_durable_are_not_asked_for_without_end() -> 
 def test_deleted_subscription_is_noticed_and_made_anew() -> None:
     async def story() -> None:
         press, end = Press(), End()
-        await press.start()
-        source = source_of(press.url, press.signals)
-        async with listening(source, end):
-            await within(source.subscribed.wait())
-            await press.write_all(1)
-            await end.until(lambda: len(end.rows) == len(press.wrote))
+        async with press, subscribed(press, end) as source:
+            await press.write_heard(1, end)
             (before,) = press.subscriptions
             service = press.server.iserver.subscription_service
             await service.delete_subscriptions([before])
@@ -274,7 +218,6 @@ def test_deleted_subscription_is_noticed_and_made_anew() -> None:
             await press.write_all(1)
             await end.until(lambda: len(set(end.rows)) == len(press.wrote))
         assert sorted(set(end.rows)) == sorted(press.wrote)
-        await press.stop()
 
     run(story)
 
@@ -282,10 +225,7 @@ def test_deleted_subscription_is_noticed_and_made_anew() -> None:
 def test_status_change_that_ends_the_subscription_has_it_made_anew() -> None:
     async def story() -> None:
         press, end = Press(), End()
-        await press.start()
-        source = source_of(press.url, press.signals)
-        async with listening(source, end):
-            await within(source.subscribed.wait())
+        async with press, subscribed(press, end) as source:
             (before,) = press.subscriptions.values()
             timeout = ua.StatusCode(ua.StatusCodes.BadTimeout)
             await before.enqueue_statuschange(timeout)
@@ -294,7 +234,6 @@ def test_status_change_that_ends_the_subscription_has_it_made_anew() -> None:
             await within(source.subscribed.wait())
             await press.write_all(1)
             await end.until(lambda: len(set(end.rows)) == len(press.wrote))
-        await press.stop()
 
     run(story)
 
@@ -302,12 +241,8 @@ def test_status_change_that_ends_the_subscription_has_it_made_anew() -> None:
 def test_subscription_that_is_kept_but_publishes_nothing_is_made_anew() -> None:
     async def story() -> None:
         press, end = Press(), End()
-        await press.start()
-        source = source_of(press.url, press.signals)
-        async with listening(source, end):
-            await within(source.subscribed.wait())
-            await press.write_all(1)
-            await end.until(lambda: len(end.rows) == len(press.wrote))
+        async with press, subscribed(press, end) as source:
+            await press.write_heard(1, end)
             (before,) = press.subscriptions.values()
 
             async def nothing(_: object = None) -> bool:
@@ -320,6 +255,5 @@ def test_subscription_that_is_kept_but_publishes_nothing_is_made_anew() -> None:
             await press.write_all(1)
             await end.until(lambda: len(set(end.rows)) == len(press.wrote))
         assert sorted(set(end.rows)) == sorted(press.wrote)
-        await press.stop()
 
     run(story)
