@@ -13,13 +13,12 @@ from twin.engine.compiled.moving import allowed, append, put_in
 from twin.engine.compiled.queues import event_push
 from twin.engine.compiled.variates import uniform_at
 from twin.engine.counts import KINDS, LOST
-from twin.engine.kinds import ARRIVAL, rank
+from twin.engine.kinds import ARRIVAL
 
 __all__ = ["arrives", "launch", "turn_away"]
 
 _LAUNCH = KINDS.index("launch")
 _LOST = KINDS.index("lost")
-_ARRIVAL_RANK = rank(ARRIVAL, 0, 0)
 _NONE = np.int64(-1)
 
 
@@ -115,7 +114,7 @@ def arrives(w: Any, unit: Any) -> None:
     line.overfull = 1
     ask_idle(w, unit)
     delay = draw(w, u.interarrival, u.arrival_start, u.arrival_gamma, u.arrived)
-    event_push(w, line.now + delay, _ARRIVAL_RANK + (np.int64(unit) << 20), 0, unit, 0)
+    event_push(w, line.now + delay, ARRIVAL, unit, 0, 0)
 
 
 @jit

@@ -10,7 +10,7 @@ from twin.engine.compiled.asking import ask_idle
 from twin.engine.compiled.coming import arrives
 from twin.engine.compiled.ending import repaired, work_ended, worn_out
 from twin.engine.compiled.jit import jit, jit_inline
-from twin.engine.compiled.queues import event_pop, event_push, set_timer
+from twin.engine.compiled.queues import event_pop, event_push, ranked_of, set_timer
 from twin.engine.compiled.upkeep import failure_due, planned_due, shift, upkeep_due
 from twin.engine.compiled.work import stop
 from twin.engine.kinds import (
@@ -22,14 +22,10 @@ from twin.engine.kinds import (
     SHIFT,
     TRANSPORT_END,
     WARM_UP,
-    rank,
 )
 from twin.engine.starts import WORKING
 
 __all__ = ["event_happens", "plan_receipt", "plan_release", "timer_ended"]
-
-_RELEASE_RANK = rank(RELEASE, 0, 0)
-_RECEIPT_RANK = rank(RECEIPT, 0, 0)
 
 
 @jit
@@ -37,7 +33,7 @@ def plan_release(w: Any) -> None:
     """The next instant at which a job is released."""
     line = w.line[0]
     if line.next_release < len(w.releases):
-        event_push(w, w.releases[line.next_release], _RELEASE_RANK, 0, 0, 0)
+        event_push(w, w.releases[line.next_release], RELEASE, 0, 0, 0)
         line.next_release += 1
 
 
@@ -47,7 +43,7 @@ def plan_receipt(w: Any) -> None:
     line = w.line[0]
     if line.next_receipt < len(w.receipt):
         at = line.next_receipt
-        event_push(w, w.receipt[at].start, _RECEIPT_RANK + (np.int64(at) << 20), 0, at, 0)
+        event_push(w, w.receipt[at].start, RECEIPT, at, 0, 0)
         line.next_receipt += 1
 
 
@@ -64,21 +60,21 @@ def received(w: Any, at: Any) -> None:
 
 
 @jit
-def line_event(w: Any, kind: Any, about: Any) -> None:
+def line_event(w: Any, kind: Any, place: Any) -> None:
     """What falls due for no server alone."""
     line = w.line[0]
     if kind == TRANSPORT_END:
         line.moving -= 1
-        ask_idle(w, w.zone[about].downstream)
+        ask_idle(w, w.zone[place].downstream)
     elif kind == ARRIVAL:
-        arrives(w, about)
+        arrives(w, place)
     elif kind == RELEASE:
         plan_release(w)
         for unit in range(len(w.unit)):
             if w.unit[unit].head >= 0:
                 ask_idle(w, unit)
     elif kind == RECEIPT:
-        received(w, about)
+        received(w, place)
     elif kind == WARM_UP:
         line.warm = 1
     else:
@@ -100,33 +96,35 @@ def curve_ends(w: Any, server: Any, k: Any) -> None:
 def event_happens(w: Any) -> Any:
     """The first event of the heap; True if its residual life must be found first."""
     e = w.event[0]
-    kind, about, detail, stamp = e.rank >> 40, e.about, e.detail, e.stamp
+    stamp = e.stamp
+    kind, place, detail = ranked_of(e.rank)
     event_pop(w)
     if kind == FAILURE_DUE:
-        if w.mode[detail].stamp != stamp:
+        k = w.server[place].modes_at + detail
+        if w.mode[k].stamp != stamp:
             return False
-        if w.mode[detail].curve:
-            curve_ends(w, about, detail)
+        if w.mode[k].curve:
+            curve_ends(w, place, k)
             return True
-        failure_due(w, about, detail)
+        failure_due(w, place, k)
     elif kind == SHIFT:
-        shift(w, about)
+        shift(w, place)
     elif kind == MAINTENANCE_DUE and detail < len(w.row):
-        planned_due(w, about, detail)
+        planned_due(w, place, detail)
     elif kind == MAINTENANCE_DUE:
-        upkeep_due(w, about, detail - len(w.row))
+        upkeep_due(w, place, w.server[place].upkeep_at + detail - len(w.row))
     else:
-        line_event(w, kind, about)
+        line_event(w, kind, place)
     return False
 
 
 @jit_inline
 def timer_ended(w: Any, first: Any) -> None:
     """The stretch of a server ends, or its repair."""
-    server = first & 0xFFFFF
+    _, kind, server = ranked_of(first)
     running = w.server[server].running
     set_timer(w, server, np.inf, 0)
-    if first >> 20:
+    if kind:
         repaired(w, server)
     elif running == 1:
         work_ended(w, server)

@@ -8,10 +8,8 @@ import numpy as np
 
 __all__ = [
     "AGED",
-    "ASK",
     "BLOCK",
     "CURVE_ENDS",
-    "EVENT",
     "FAILED",
     "FORECAST",
     "LINE",
@@ -21,6 +19,7 @@ __all__ = [
     "ORDER",
     "PART",
     "PLANNED",
+    "QUEUED",
     "RELEASE_ROW",
     "ROW",
     "SERVER",
@@ -256,8 +255,8 @@ UPKEEP = _record(
     waiting="i4",
 )
 
-EVENT = _record(time="f8", rank="i8", stamp="i8", about="i4", detail="i4")
-ASK = _record(time="f8", key="i8")
+QUEUED = _record(time="f8", rank="i8", stamp="i8")
+"""An event or a request. ``stamp``: of the life whose end the event is; another by then, and it is none."""
 ORDER = _record(started="f8", finished="f8", good="i8", left="i8")
 RELEASE_ROW = _record(release="f8", order="i8", product="i4", quantity="i8")
 """A job, or a lot of the saturated line."""

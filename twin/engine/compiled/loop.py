@@ -55,11 +55,11 @@ def grant_first(w: Any) -> Any:
     """Grant what was asked for first, of all that can be granted; at equal times by server."""
     line = w.line[0]
     while line.asking > 0:
-        time, key = w.ask[0].time, w.ask[0].key
+        time, rank = w.ask[0].time, w.ask[0].rank
         ask_pop(w)
-        server = key >> 1
+        server = rank >> 1
         s = w.server[server]
-        if key & 1:
+        if rank & 1:
             granted = time == s.asked and grant_flow(w, server)
         else:
             granted = time == s.asked_crew and grant_crew(w, server)

@@ -20,11 +20,9 @@ from twin.engine.compiled.asking import (
 from twin.engine.compiled.jit import jit_inline
 from twin.engine.compiled.leaving import count_time, free, leave
 from twin.engine.compiled.queues import event_push
-from twin.engine.kinds import TRANSPORT_END, rank
+from twin.engine.kinds import TRANSPORT_END
 
 __all__ = ["absorb", "allowed", "allowed_part", "append", "pull", "put", "put_in"]
-
-_TRANSPORT_RANK = rank(TRANSPORT_END, 0, 0)
 
 
 @jit_inline
@@ -81,7 +79,7 @@ def put(w: Any, server: Any) -> Any:
         ready = line.now + z.transport
         w.part[part].ready = ready
         line.moving += 1
-        event_push(w, ready, _TRANSPORT_RANK + (np.int64(zone) << 20), 0, zone, 0)
+        event_push(w, ready, TRANSPORT_END, zone, 0, 0)
     else:
         ask_idle(w, z.downstream)
     return True

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from twin.engine.compiled.asking import draw
 from twin.engine.compiled.due import plan_receipt, plan_release
 from twin.engine.compiled.jit import jit
@@ -23,15 +21,10 @@ from twin.engine.compiled.upkeep import (
     plan_upkeep,
     renew,
 )
-from twin.engine.kinds import ARRIVAL, END, MAINTENANCE_DUE, WARM_UP, rank
+from twin.engine.kinds import ARRIVAL, END, MAINTENANCE_DUE, WARM_UP
 from twin.engine.starts import HELD
 
 __all__ = ["prepare"]
-
-_WARM_UP_RANK = rank(WARM_UP, 0, 0)
-_END_RANK = rank(END, 0, 0)
-_MAINTENANCE_RANK = rank(MAINTENANCE_DUE, 0, 0)
-_ARRIVAL_RANK = rank(ARRIVAL, 0, 0)
 
 
 @jit
@@ -60,20 +53,19 @@ def prepare(table: Any, warm_up: Any) -> None:
     w = world_of(table)
     line = w.line[0]
     if warm_up > 0.0:
-        event_push(w, warm_up, _WARM_UP_RANK, 0, 0, 0)
-    event_push(w, line.horizon, _END_RANK, 0, 0, 0)
+        event_push(w, warm_up, WARM_UP, 0, 0, 0)
+    event_push(w, line.horizon, END, 0, 0, 0)
     plan_release(w)
     plan_receipt(w)
     for unit in range(len(w.unit)):
         u = w.unit[unit]
         if u.interarrival >= 0:
             delay = draw(w, u.interarrival, u.arrival_start, u.arrival_gamma, 0)
-            event_push(w, delay, _ARRIVAL_RANK + (np.int64(unit) << 20), 0, unit, 0)
+            event_push(w, delay, ARRIVAL, unit, 0, 0)
     for row in range(len(w.row)):
         u = w.unit[w.row[row].unit]
         for server in range(u.first_server, u.first_server + u.servers):
-            order = _MAINTENANCE_RANK + (np.int64(server) << 20) + row
-            event_push(w, w.row[row].start, order, 0, server, row)
+            event_push(w, w.row[row].start, MAINTENANCE_DUE, server, row, 0)
     for server in range(line.servers):
         s = w.server[server]
         first_lives(w, server)

@@ -11,8 +11,19 @@ from numba.extending import intrinsic
 from twin.engine.arithmetic import bits_of, float_of
 from twin.engine.compiled import variates
 from twin.engine.compiled.jit import jit, jit_inline
+from twin.engine.kinds import rank, ranked
 
-__all__ = ["ask_pop", "ask_push", "event_pop", "event_push", "first_timer", "set_timer"]
+__all__ = [
+    "ask_pop",
+    "ask_push",
+    "event_pop",
+    "event_push",
+    "first_timer",
+    "ranked_of",
+    "set_timer",
+]
+
+rank_of, ranked_of = jit_inline(rank), jit_inline(ranked)
 
 assert variates  # noqa: S101 - it teaches the compiler bits_of and float_of
 
@@ -40,7 +51,7 @@ def set_timer(w: Any, server: Any, time: Any, kind: Any) -> None:
     times, ranks = w.timer, w.timer_rank
     node = w.line[0].leaves + server
     at = np.int64(bits_of(time))
-    rank = (np.int64(kind) << 20) + server
+    rank = rank_of(0, kind, server)
     times[node] = at
     ranks[node] = rank
     while node > 1:
@@ -60,15 +71,10 @@ def first_timer(w: Any) -> Any:
     return float_of(np.uint64(w.timer[1]))
 
 
-@jit
-def event_push(w: Any, time: Any, rank: Any, stamp: Any, about: Any, detail: Any) -> None:
-    """Something falls due. Without room, the run is short of it."""
-    heap = w.event
-    at = w.line[0].events
-    if at >= len(heap):
-        w.line[0].short = 1
-        return
-    w.line[0].events = at + 1
+@jit_inline
+def sift_in(heap: Any, n: Any, time: Any, rank: Any, stamp: Any) -> None:
+    """Into a heap of ``n``, the first by (time, rank) on top."""
+    at = n
     while at > 0:
         up = (at - 1) >> 1
         above = heap[up]
@@ -80,16 +86,11 @@ def event_push(w: Any, time: Any, rank: Any, stamp: Any, about: Any, detail: Any
     e.time = time
     e.rank = rank
     e.stamp = stamp
-    e.about = about
-    e.detail = detail
 
 
-@jit
-def event_pop(w: Any) -> None:
-    """Take the first event off the heap."""
-    heap = w.event
-    n = w.line[0].events - 1
-    w.line[0].events = n
+@jit_inline
+def take_first(heap: Any, n: Any) -> None:
+    """Off a heap, of which ``n`` are left; the last of it finds its place."""
     if n == 0:
         return
     time, rank = heap[n].time, heap[n].rank
@@ -111,51 +112,37 @@ def event_pop(w: Any) -> None:
     heap[at] = heap[n]
 
 
+@jit
+def event_push(w: Any, time: Any, kind: Any, place: Any, detail: Any, stamp: Any) -> None:
+    """Something falls due. Without room, the run is short of it."""
+    at = w.line[0].events
+    if at >= len(w.event):
+        w.line[0].short = 1
+        return
+    w.line[0].events = at + 1
+    sift_in(w.event, at, time, rank_of(kind, place, detail), stamp)
+
+
+@jit
+def event_pop(w: Any) -> None:
+    """Take the first event off the heap."""
+    w.line[0].events -= 1
+    take_first(w.event, w.line[0].events)
+
+
 @jit_inline
-def ask_push(w: Any, time: Any, key: Any) -> None:
+def ask_push(w: Any, time: Any, rank: Any) -> None:
     """A request that may be granted now."""
-    heap = w.ask
     at = w.line[0].asking
-    if at >= len(heap):
+    if at >= len(w.ask):
         w.line[0].short = 1
         return
     w.line[0].asking = at + 1
-    while at > 0:
-        up = (at - 1) >> 1
-        above = heap[up]
-        if above.time < time or (above.time == time and above.key <= key):
-            break
-        heap[at].time = above.time
-        heap[at].key = above.key
-        at = up
-    heap[at].time = time
-    heap[at].key = key
+    sift_in(w.ask, at, time, rank, 0)
 
 
 @jit_inline
 def ask_pop(w: Any) -> None:
     """Take the first request off the heap."""
-    heap = w.ask
-    n = w.line[0].asking - 1
-    w.line[0].asking = n
-    if n == 0:
-        return
-    time, key = heap[n].time, heap[n].key
-    at = np.int64(0)
-    while True:
-        down = 2 * at + 1
-        if down >= n:
-            break
-        a = heap[down]
-        if down + 1 < n:
-            b = heap[down + 1]
-            if b.time < a.time or (b.time == a.time and b.key < a.key):
-                down += 1
-        c = heap[down]
-        if time < c.time or (time == c.time and key <= c.key):
-            break
-        heap[at].time = c.time
-        heap[at].key = c.key
-        at = down
-    heap[at].time = time
-    heap[at].key = key
+    w.line[0].asking -= 1
+    take_first(w.ask, w.line[0].asking)

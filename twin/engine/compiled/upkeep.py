@@ -12,7 +12,7 @@ from twin.engine.compiled.layout import FAILED, PLANNED, UPKEEP_DUE
 from twin.engine.compiled.queues import ask_push, event_push, set_timer
 from twin.engine.compiled.work import go_on_working, pause, run
 from twin.engine.counts import KINDS
-from twin.engine.kinds import FAILURE_DUE, MAINTENANCE_DUE, SHIFT, rank
+from twin.engine.kinds import FAILURE_DUE, MAINTENANCE_DUE, SHIFT
 from twin.engine.starts import EMPTY, HELD
 
 __all__ = [
@@ -39,9 +39,6 @@ _MAINTENANCE = KINDS.index("maintenance")
 _REPAIR = KINDS.index("repair")
 _ON = KINDS.index("on")
 _OFF = KINDS.index("off")
-_FAILURE_RANK = rank(FAILURE_DUE, 0, 0)
-_MAINTENANCE_RANK = rank(MAINTENANCE_DUE, 0, 0)
-_SHIFT_RANK = rank(SHIFT, 0, 0)
 
 
 @jit_inline
@@ -73,9 +70,7 @@ def due_in(w: Any, server: Any, k: Any, delay: Any) -> None:
     m = w.mode[k]
     m.due = w.line[0].now + delay
     m.stamp += 1
-    detail = np.int64(k - w.server[server].modes_at)
-    order = _FAILURE_RANK + (np.int64(server) << 20) + detail
-    event_push(w, m.due, order, m.stamp, server, k)
+    event_push(w, m.due, FAILURE_DUE, server, k - w.server[server].modes_at, m.stamp)
 
 
 @jit
@@ -190,9 +185,8 @@ def plan_upkeep(w: Any, server: Any, k: Any) -> None:
     """The next date of upkeep ``k``, if there is one."""
     v = w.upkeep[k]
     if v.due_at < v.due_end:
-        detail = np.int64(len(w.row) + k - w.server[server].upkeep_at)
-        order = _MAINTENANCE_RANK + (np.int64(server) << 20) + detail
-        event_push(w, w.floats[v.due_at], order, 0, server, len(w.row) + k)
+        detail = len(w.row) + k - w.server[server].upkeep_at
+        event_push(w, w.floats[v.due_at], MAINTENANCE_DUE, server, detail, 0)
         v.due_at += 1
 
 
@@ -297,6 +291,5 @@ def plan_shift(w: Any, server: Any) -> None:
     """The next edge of the server's shifts, if there is one."""
     s = w.server[server]
     if s.edge < s.edges_end:
-        order = _SHIFT_RANK + (np.int64(server) << 20)
-        event_push(w, w.floats[s.edge], order, 0, server, 0)
+        event_push(w, w.floats[s.edge], SHIFT, server, 0, 0)
         s.edge += 1
