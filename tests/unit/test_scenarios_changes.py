@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -171,3 +173,16 @@ def test_a_name_that_the_plant_does_not_have_is_refused(line: Plant) -> None:
 def test_a_text_in_place_of_a_power_is_a_fault(line: Plant, key: str) -> None:
     with pytest.raises(FileFaults, match=f"reflow.power.{key}"):
         apply_changes(line, [f"station.reflow.power.{key}=abc"])
+
+
+@pytest.mark.parametrize(
+    ("law", "path"),
+    [
+        ({"law": "exponential", "mean_s": 5.0}, "mean_s"),
+        ({"law": "empirical", "quantiles_s": [1.0, 2.0]}, "quantiles_s.1"),
+    ],
+)
+def test_a_text_in_a_law_that_is_multiplied_is_a_fault(law: dict[str, Any], path: str) -> None:
+    one = plant({"a": unit(law)}, {})
+    with pytest.raises(FileFaults, match="found soon"):
+        apply_changes(one, [f"station.a.cycle_time.default.{path}=soon", "station.a.cycle_time=*2"])

@@ -214,9 +214,14 @@ def _laws(node: dict[str, Any]) -> list[dict[str, Any]]:
 def _scale(law: dict[str, Any], factor: float) -> None:
     for key, value in law.items():
         if key == "quantiles_s":
-            law[key] = tuple(q * factor for q in value)
+            law[key] = tuple(_times(q, factor) for q in value)
         elif key.endswith("_s"):
-            law[key] = value * factor
+            law[key] = _times(value, factor)
+
+
+def _times(value: Any, factor: float) -> Any:
+    """What another change has put there may be no number: the check that follows says so."""
+    return value * factor if isinstance(value, int | float) else value
 
 
 def _move_power(plant: Plant, document: dict[str, Any]) -> None:
