@@ -45,8 +45,6 @@ DEFECT_TABLE = 31
 LAST_AT = 32
 """Where in m the instant stands at which the last part left, by lane."""
 UNTIL_DONE = 33
-UNIFORM_AT = 34
-"""Where in q the states of streams stand while a block is drawn, by lane."""
 LOG_ROWS = 36
 WORK_SIZE = 35
 """Numbers in m between the blocks of two units."""

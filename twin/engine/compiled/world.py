@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from twin.engine.compiled import layout
-from twin.engine.compiled.layout import AGED, CURVE_ENDS, FORECAST, UNDER_REPAIR, World
+from twin.engine.compiled.layout import World
+from twin.engine.compiled.placing import put_in_place
 from twin.engine.counts import TALLIES, hours_of
 from twin.engine.inputs import RunInput
-from twin.engine.model import STATES, UnitTable
-from twin.engine.starts import HELD, WORKING, PlacedPart, entity, first_lives, place
+from twin.engine.model import STATES, LineModel, UnitTable
+from twin.engine.starts import entity
 from twin.engine.streams import stream_key
 from twin.engine.stuck import too_much_at_once
 from twin.engine.variates import CONSTANT
@@ -285,19 +286,12 @@ class Stage:
         line["log_on"] = self.log_rows > 0
         line["free_parts"] = self.parts
         leaves = int(line["leaves"][0])
-        part = np.zeros(self.parts, layout.PART)
-        part["next"] = np.arange(1, self.parts + 1)
-        part["next"][-1] = -1
-        counters = np.zeros((3, max(1, len(model.loops), len(model.teams))), np.int64)
-        counters[0, : len(model.loops)] = [loop.cards for loop in model.loops]
-        counters[1, : len(model.loops)] = [loop.first for loop in model.loops]
-        counters[2, : len(model.teams)] = model.teams
         world = World(
             line=line,
             server=self.server.copy(),
             unit=self.unit.copy(),
             zone=self.zone.copy(),
-            part=part,
+            part=_free_parts(self.parts),
             mode=self.mode.copy(),
             upkeep=self.upkeep.copy(),
             event=np.zeros(self._events(), layout.QUEUED),
@@ -316,7 +310,7 @@ class Stage:
             ticks=np.zeros((len(model.units), len(STATES)), np.int64),
             starts=counts.starts[row],
             failures=counts.failures[row],
-            counters=counters,
+            counters=_counters(model),
             on_hand=np.array(self._on_hand, np.float64),
             row_waiting=np.zeros((len(self.row), model.servers), np.int8),
             drawn=np.empty((len(model.units) * len(model.products), layout.BLOCK)),
@@ -330,7 +324,7 @@ class Stage:
             log=np.zeros(self.log_rows, layout.LOG),
         )
         self._draw_keys(world, replication)
-        self._place(world, replication)
+        put_in_place(world, given, replication)
         return world
 
     def _events(self) -> int:
@@ -350,50 +344,22 @@ class Stage:
             array[f"{prefix}start"][at] = keys[:, 0]
             array[f"{prefix}gamma"][at] = keys[:, 1]
 
-    def _place(self, world: World, replication: int) -> None:
-        """Parts, servers and first lives of a live state."""
-        placement = place(self.given, replication)
-        line = world.line[0]
-        line["placed"] = placement.parts
-        line["free_part"] = placement.parts
-        line["free_parts"] -= placement.parts
-        for z, rows in placement.zones.items():
-            parts = [self._put_part(world, row) for row in rows]
-            world.part["next"][parts] = [*parts[1:], -1]
-            zone = world.zone[z]
-            zone["first"], zone["last"], zone["parts"] = parts[0], parts[-1], len(parts)
-        for index, start in placement.servers.items():
-            server = world.server[index]
-            server["last_product"], server["last_order"] = start.last_product, start.last_order
-            if start.down:
-                server["down"], server["work"] = 1, 1
-                server["work_at"], server["work_s"] = start.mode, start.repair_s
-                if start.mode >= 0:
-                    world.mode[server["modes_at"] + start.mode]["first"] = UNDER_REPAIR
-            if start.part is not None:
-                part = self._put_part(world, start.part)
-                server["first"], server["last"], server["parts"] = part, part, 1
-                server["phase"], server["remaining"] = start.phase, start.remaining_s
-                if self.given.model.cyclic and start.phase in (WORKING, HELD):
-                    world.visits[part, server["unit"]] = 1
-        for life in first_lives(self.given, replication):
-            mode = world.mode[world.server[life.server]["modes_at"] + life.mode]
-            if mode["first"] == UNDER_REPAIR:
-                continue
-            mode["residual"], mode["law_u"], mode["age"] = life.after_s, life.law_u, life.age_s
-            ends = FORECAST if math.isnan(life.law_u) else CURVE_ENDS
-            mode["first"] = ends if life.forecast else AGED
 
-    def _put_part(self, world: World, row: PlacedPart) -> int:
-        part = world.part[row.number]
-        part["number"] = part["index"] = row.number
-        part["order"], part["product"], part["main"] = row.order, row.product, row.main
-        part["dest"] = part["next"] = -1
-        if row.main and row.order >= 0:
-            world.line["main_left"] += 1
-            world.order["left"][row.order] += 1
-            world.order["started"][row.order] = 0.0
-        return row.number
+def _free_parts(count: int) -> Any:
+    """No part is in use; each leads to the next."""
+    part = np.zeros(count, layout.PART)
+    part["next"] = np.arange(1, count + 1)
+    part["next"][-1] = -1
+    return part
+
+
+def _counters(model: LineModel) -> Any:
+    """Cards of every loop, the unit where it begins, people of every team."""
+    counters = np.zeros((3, max(1, len(model.loops), len(model.teams))), np.int64)
+    counters[0, : len(model.loops)] = [loop.cards for loop in model.loops]
+    counters[1, : len(model.loops)] = [loop.first for loop in model.loops]
+    counters[2, : len(model.teams)] = model.teams
+    return counters
 
 
 def _ranks(leaves: int) -> Any:

@@ -1,0 +1,80 @@
+"""What is in place when a replication of the event loop begins: parts, servers and first lives of a live state."""
+
+from __future__ import annotations
+
+import math
+
+from twin.engine.compiled.layout import (
+    AGED,
+    CURVE_ENDS,
+    FAILED,
+    FORECAST,
+    UNDER_REPAIR,
+    World,
+)
+from twin.engine.inputs import RunInput
+from twin.engine.starts import (
+    HELD,
+    WORKING,
+    PlacedPart,
+    PlacedServer,
+    first_lives,
+    place,
+)
+
+__all__ = ["put_in_place"]
+
+
+def put_in_place(world: World, given: RunInput, replication: int) -> None:
+    """Into the tables of a replication that is otherwise at its beginning."""
+    placement = place(given, replication)
+    line = world.line[0]
+    line["placed"] = placement.parts
+    line["free_part"] = placement.parts
+    line["free_parts"] -= placement.parts
+    for z, rows in placement.zones.items():
+        parts = [_part(world, row) for row in rows]
+        world.part["next"][parts] = [*parts[1:], -1]
+        zone = world.zone[z]
+        zone["first"], zone["last"], zone["parts"] = parts[0], parts[-1], len(parts)
+    for index, start in placement.servers.items():
+        _server(world, index, start)
+        if start.part is not None and given.model.cyclic and start.phase in (WORKING, HELD):
+            world.visits[start.part.number, world.server[index]["unit"]] = 1
+    _first_lives(world, given, replication)
+
+
+def _server(world: World, index: int, start: PlacedServer) -> None:
+    server = world.server[index]
+    server["last_product"], server["last_order"] = start.last_product, start.last_order
+    if start.down:
+        server["down"], server["work"] = 1, FAILED
+        server["work_at"], server["work_s"] = start.mode, start.repair_s
+        if start.mode >= 0:
+            world.mode[server["modes_at"] + start.mode]["first"] = UNDER_REPAIR
+    if start.part is not None:
+        part = _part(world, start.part)
+        server["first"], server["last"], server["parts"] = part, part, 1
+        server["phase"], server["remaining"] = start.phase, start.remaining_s
+
+
+def _first_lives(world: World, given: RunInput, replication: int) -> None:
+    for life in first_lives(given, replication):
+        mode = world.mode[world.server[life.server]["modes_at"] + life.mode]
+        if mode["first"] == UNDER_REPAIR:
+            continue
+        mode["residual"], mode["law_u"], mode["age"] = life.after_s, life.law_u, life.age_s
+        ends = FORECAST if math.isnan(life.law_u) else CURVE_ENDS
+        mode["first"] = ends if life.forecast else AGED
+
+
+def _part(world: World, row: PlacedPart) -> int:
+    part = world.part[row.number]
+    part["number"] = part["index"] = row.number
+    part["order"], part["product"], part["main"] = row.order, row.product, row.main
+    part["dest"] = part["next"] = -1
+    if row.main and row.order >= 0:
+        world.line["main_left"] += 1
+        world.order["left"][row.order] += 1
+        world.order["started"][row.order] = 0.0
+    return row.number
