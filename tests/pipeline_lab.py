@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from connectors.field.delivery import Delivery, Readings, ReadingsBuilder, Sink
 from connectors.field.source import LiveSource, Surroundings, wanted
 from connectors.pipeline import Ingest, SignalMap
+from connectors.pipeline.journal import journal_rows
+from tests.engine_lab import practice
 from tests.field_lab import FixedClock
 from twin.errors import RefusedError, SourceError, StoreError
 from twin.plant import Plant
@@ -85,7 +91,7 @@ class Store(MemoryHistorian):
 
 
 class Run:
-    """An ingest that runs until everything that its sources say is in the first store."""
+    """An ingest that takes no time, and what came of it."""
 
     def __init__(
         self,
@@ -93,7 +99,7 @@ class Run:
         folder: Path,
         stores: dict[str, Store],
         *sources: LiveSource,
-        batch_age_s: float = 0.0,
+        **options: Any,
     ) -> None:
         self.slept = Slept()
         self.batches: list[SampleBatch] = []
@@ -104,9 +110,7 @@ class Run:
             FixedClock(NOW),
             folder,
             self.batches.append,
-            linger_s=0.0,
-            batch_age_s=batch_age_s,
-            sleep=self.slept,
+            **{"linger_s": 0.0, "batch_age_s": 0.0, "sleep": self.slept, **options},
         )
 
     async def until(self, done: Callable[[], bool]) -> None:
@@ -118,6 +122,33 @@ class Run:
 
     async def stored(self, samples: int) -> None:
         await self.until(lambda: sum(map(len, self.batches)) >= samples)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """The practice plant and a folder; ingests are made of them, one after the other."""
+
+    plant: Plant
+    folder: Path
+
+    def told(self, *parts: Readings | Delivery, name: str = "machines") -> Told:
+        return Told(self.plant, name, *parts)
+
+    def run(self, store: Store, *sources: LiveSource, **options: Any) -> Run:
+        return Run(self.plant, self.folder, {"memory": store}, *sources, **options)
+
+    def journal(self, name: str) -> list[dict[str, Any]]:
+        return list(journal_rows(self.folder / name))
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(_practice(), tmp_path)
+
+
+@cache
+def _practice() -> Plant:
+    return practice()
 
 
 def readings(start: int, count: int, measured_us: int | None = NOW_US) -> Readings:
@@ -140,9 +171,3 @@ def index_of(plant: Plant, source: str, unit: str, signal: str) -> int:
 
 def everything(store: MemoryHistorian) -> list[Any]:
     return list(store.read(None, from_us(0), NOW + timedelta(days=1)).samples())
-
-
-def journal(run: Run, folder: Path, name: str) -> list[dict[str, Any]]:
-    from connectors.pipeline.journal import journal_rows
-
-    return list(journal_rows(folder / name))

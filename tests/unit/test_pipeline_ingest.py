@@ -3,43 +3,40 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 import pytest
 
 from connectors.field.delivery import Delivery, Sink
 from connectors.field.source import LiveSource, Surroundings, Wanted, wanted
-from connectors.pipeline import Ingest, SignalMap, normalise
+from connectors.pipeline import SignalMap, normalise
 from connectors.pipeline.frames import encode_samples
 from connectors.pipeline.spool import Spool
-from tests.field_lab import FixedClock
 from tests.pipeline_lab import (
     NOW,
     NOW_US,
+    Bench,
     Run,
     Slept,
     Store,
     Told,
     Unreachable,
+    bench,
     readings,
     run_story,
 )
 from twin.errors import SourceError, StoreError
-from twin.plant import Plant, Source, load_plant
+from twin.plant import Source
 from twin.telemetry import SampleBatch
 
-
-@pytest.fixture(scope="module")
-def plant() -> Plant:
-    return load_plant("simulators/practice/plant.toml")
+__all__ = ["bench"]
 
 
 def test_a_source_is_told_when_its_readings_are_on_disk_and_not_when_they_are_stored(
-    plant: Plant, tmp_path: Path
+    bench: Bench,
 ) -> None:
     store = Store(refusals=3)
-    source = Told(plant, "machines", readings(0, 4), readings(4, 6))
-    run = Run(plant, tmp_path, {"memory": store}, source)
+    source = bench.told(readings(0, 4), readings(4, 6))
+    run = bench.run(store, source)
     told_at_first_refusal: list[list[int]] = []
     accept = store.append
 
@@ -60,11 +57,11 @@ def test_a_source_is_told_when_its_readings_are_on_disk_and_not_when_they_are_st
 
 
 def test_what_a_store_did_not_take_before_the_stop_it_has_after_the_next_start(
-    plant: Plant, tmp_path: Path
+    bench: Bench,
 ) -> None:
     store = Store(refusals=float("inf"))
-    source = Told(plant, "machines", readings(0, 7))
-    first = Run(plant, tmp_path, {"memory": store}, source)
+    source = bench.told(readings(0, 7))
+    first = bench.run(store, source)
 
     async def story() -> None:
         running = asyncio.create_task(first.ingest.run())
@@ -79,8 +76,8 @@ def test_what_a_store_did_not_take_before_the_stop_it_has_after_the_next_start(
     run_story(story())
     assert store.count() == 0
     store.refusals = 0
-    silent = Told(plant, "machines")
-    second = Run(plant, tmp_path, {"memory": store}, silent)
+    silent = bench.told()
+    second = bench.run(store, silent)
     assert second.ingest.status()[0].waiting == 7
     run_story(second.stored(7))
     assert store.count() == 7
@@ -89,27 +86,27 @@ def test_what_a_store_did_not_take_before_the_stop_it_has_after_the_next_start(
 
 
 def test_a_backlog_is_stored_without_a_pause_between_its_parts(
-    plant: Plant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("connectors.pipeline.drain.READ_BYTES", 1)  # a record at a time
-    signal_map = SignalMap.of(plant, "machines")
-    spool = Spool(tmp_path / "spool", quota_bytes=1 << 20)
+    signal_map = SignalMap.of(bench.plant, "machines")
+    spool = Spool(bench.folder / "spool", quota_bytes=1 << 20)
     spool.move("memory", 0)
     for i in range(5):
         batch = normalise(signal_map, readings(i, 1), NOW_US)
         spool.append([encode_samples("machines", batch)])
     spool.close()
     store = Store()
-    run = Run(plant, tmp_path, {"memory": store}, batch_age_s=3600.0)
+    run = bench.run(store, batch_age_s=3600.0)
     run_story(run.until(lambda: store.count() == 5))
     assert len(run.batches) == 5
 
 
 def test_a_start_while_the_store_is_away_knows_what_is_durable_and_loses_nothing(
-    plant: Plant, tmp_path: Path
+    bench: Bench,
 ) -> None:
     store = Store()
-    first = Run(plant, tmp_path, {"memory": store}, Told(plant, "machines", readings(0, 3)))
+    first = bench.run(store, bench.told(readings(0, 3)))
     run_story(first.stored(3))
 
     def away(*_: object, **__: object) -> SampleBatch:
@@ -117,8 +114,8 @@ def test_a_start_while_the_store_is_away_knows_what_is_durable_and_loses_nothing
 
     there, store.latest = store.latest, away  # type: ignore[method-assign]
     store.refusals = 5
-    source = Told(plant, "machines", readings(-4, 2))
-    second = Run(plant, tmp_path, {"memory": store}, source)
+    source = bench.told(readings(-4, 2))
+    second = bench.run(store, source)
     assert source.reached_us[0] == NOW_US
     run_story(second.stored(2))
     store.latest = there  # type: ignore[method-assign]
@@ -126,24 +123,22 @@ def test_a_start_while_the_store_is_away_knows_what_is_durable_and_loses_nothing
     assert store.latest().measured_us.tolist() == [NOW_US + 4]
 
 
-def test_a_batch_that_comes_again_after_a_crash_is_stored_once(
-    plant: Plant, tmp_path: Path
-) -> None:
+def test_a_batch_that_comes_again_after_a_crash_is_stored_once(bench: Bench) -> None:
     store = Store()
-    run = Run(plant, tmp_path, {"memory": store}, Told(plant, "machines", readings(0, 5)))
+    run = bench.run(store, bench.told(readings(0, 5)))
     run.ingest.spool.move = lambda *_: None  # type: ignore[method-assign]  # killed before the cursor moved
     run_story(run.stored(5))
-    again = Run(plant, tmp_path, {"memory": store}, Told(plant, "machines"))
+    again = bench.run(store, bench.told())
     run_story(again.stored(5))
     assert store.count() == 5
     (status,) = again.ingest.status()
     assert (status.stored, status.duplicates, status.waiting) == (0, 5, 0)
 
 
-def test_each_store_goes_at_its_own_pace_and_has_everything(plant: Plant, tmp_path: Path) -> None:
+def test_each_store_goes_at_its_own_pace_and_has_everything(bench: Bench) -> None:
     ready, slow = Store(), Store(refusals=8)
-    source = Told(plant, "machines", readings(0, 3), readings(3, 3))
-    run = Run(plant, tmp_path, {"ready": ready, "slow": slow}, source)
+    source = bench.told(readings(0, 3), readings(3, 3))
+    run = Run(bench.plant, bench.folder, {"ready": ready, "slow": slow}, source)
     run_story(run.until(lambda: slow.count() == 6))
     assert ready.count() == slow.count() == 6
     assert [(s.name, s.behind, s.error) for s in run.ingest.stores()] == [
@@ -152,20 +147,20 @@ def test_each_store_goes_at_its_own_pace_and_has_everything(plant: Plant, tmp_pa
     ]
 
 
-def test_repeated_readings_count_as_duplicates(plant: Plant, tmp_path: Path) -> None:
-    source = Told(plant, "machines", readings(0, 4), readings(2, 4))
-    run = Run(plant, tmp_path, {"memory": Store()}, source)
+def test_repeated_readings_count_as_duplicates(bench: Bench) -> None:
+    source = bench.told(readings(0, 4), readings(2, 4))
+    run = bench.run(Store(), source)
     run_story(run.stored(8))
     (status,) = run.ingest.status()
     assert (status.received, status.stored, status.duplicates) == (8, 6, 2)
 
 
-def test_source_that_cannot_connect_leaves_the_others_alone(plant: Plant, tmp_path: Path) -> None:
-    good = Told(plant, "machines", readings(0, 5))
+def test_source_that_cannot_connect_leaves_the_others_alone(bench: Bench) -> None:
+    good = bench.told(readings(0, 5))
     gone = Source(kind="mqtt-json", url="mqtt://gone", address="{signal}")  # type: ignore[arg-type]
-    signals = [Wanted(address=f"{i}") for i in range(len(wanted(plant, "sensors")))]
+    signals = [Wanted(address=f"{i}") for i in range(len(wanted(bench.plant, "sensors")))]
     bad = Unreachable("sensors", gone, gone.url, signals, Surroundings(sleep=Slept()))
-    run = Run(plant, tmp_path, {"memory": Store()}, bad, good)
+    run = bench.run(Store(), bad, good)
     run_story(run.stored(5))
     sensors, machines = run.ingest.status()
     assert (sensors.connected, sensors.subscribed) == (False, False)
@@ -173,23 +168,10 @@ def test_source_that_cannot_connect_leaves_the_others_alone(plant: Plant, tmp_pa
     assert (machines.stored, machines.error) == (5, None)
 
 
-def test_a_full_spool_holds_the_sources_back_until_a_store_takes_again(
-    plant: Plant, tmp_path: Path
-) -> None:
+def test_a_full_spool_holds_the_sources_back_until_a_store_takes_again(bench: Bench) -> None:
     store = Store(refusals=float("inf"))
-    source = Told(plant, "machines", *(readings(i * 6000, 6000) for i in range(20)))
-    slept = Slept()
-    ingest = Ingest(
-        plant,
-        {"memory": store},
-        [source],
-        FixedClock(NOW),
-        tmp_path,
-        linger_s=0.0,
-        batch_age_s=0.0,
-        quota_bytes=200_000,
-        sleep=slept,
-    )
+    source = bench.told(*(readings(i * 6000, 6000) for i in range(20)))
+    ingest = bench.run(store, source, quota_bytes=200_000).ingest
 
     async def story() -> None:
         running = asyncio.create_task(ingest.run())
@@ -208,11 +190,13 @@ def test_a_full_spool_holds_the_sources_back_until_a_store_takes_again(
     assert store.count() == 120_000
 
 
-def test_reload_touches_only_the_sources_that_changed(plant: Plant, tmp_path: Path) -> None:
-    same, changed = Told(plant, "machines", readings(0, 2)), Told(plant, "sensors")
-    run = Run(plant, tmp_path, {"memory": Store()}, same, changed)
-    other = plant.sources["sensors"].model_copy(update={"url": "mqtt://127.0.0.1:1"})
-    new_plant = plant.model_copy(update={"sources": {**plant.sources, "sensors": other}})
+def test_reload_touches_only_the_sources_that_changed(bench: Bench) -> None:
+    same, changed = bench.told(readings(0, 2)), bench.told(name="sensors")
+    run = bench.run(Store(), same, changed)
+    other = bench.plant.sources["sensors"].model_copy(update={"url": "mqtt://127.0.0.1:1"})
+    new_plant = bench.plant.model_copy(
+        update={"sources": {**bench.plant.sources, "sensors": other}}
+    )
     fresh = Told(new_plant, "sensors", readings(0, 3))
 
     async def story() -> None:
