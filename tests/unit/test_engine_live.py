@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.engine_lab import START, constant, job, plant, serial, times, told, unit
@@ -23,6 +25,24 @@ def working(
         order_id=order,
         remaining_s=remaining_s,
         **more,  # type: ignore[arg-type]
+    )
+
+
+def jamming(time_to_failure_s: float) -> dict[str, Any]:
+    """A mode that comes after so long, repaired in 1 s."""
+    jam = {"time_to_failure": constant(time_to_failure_s), "repair": constant(1.0)}
+    return {"failure_modes": {"jam": jam}}
+
+
+def curve(work_unit: str, ends_s: float, probability: float) -> FailureForecast:
+    """From the start to this end, the probability of a jam."""
+    return FailureForecast(
+        work_unit=work_unit,
+        failure_mode="jam",
+        made_at=START,
+        horizon_h=(ends_s / 3600,),
+        probability=(probability,),
+        model="",
     )
 
 
@@ -162,64 +182,39 @@ def test_servers_that_start_down_wait_for_the_crew_in_their_order() -> None:
 
 
 def test_an_age_shortens_the_first_life_alone() -> None:
-    mode = {"time_to_failure": constant(30.0), "repair": constant(1.0)}
-    line = plant({"u": unit(100.0, failure_modes={"jam": mode})})
+    line = plant({"u": unit(100.0, **jamming(30.0))})
     state = LiveState(at=START, units={"u": UnitStart(age_s={"jam": 18.0})})
     run = simulate(line, start=START, horizon_s=50, state=state, trace=True)
     assert times(run, "u", "failure") == [pytest.approx(12.0), pytest.approx(43.0)]
 
 
 def test_a_forecast_holds_for_the_first_server_alone() -> None:
-    mode = {"time_to_failure": constant(500.0), "repair": constant(1.0)}
-    line = plant({"u": unit(100.0, servers=2, failure_modes={"jam": mode})})
-    sure = FailureForecast(
-        work_unit="u",
-        failure_mode="jam",
-        made_at=START,
-        horizon_h=(36 / 3600,),
-        probability=(1.0,),
-        model="",
-    )
+    line = plant({"u": unit(100.0, servers=2, **jamming(500.0))})
+    sure = curve("u", 36, 1.0)
     run = simulate(line, start=START, horizon_s=300, forecasts=[sure], trace=True, seed=1)
     assert times(run, "u", "failure") == [pytest.approx(36 * uniform(1, 0, "u", "life/jam", 0))]
 
 
 def test_the_end_of_a_forecast_curve_interrupts_nobody() -> None:
     """The curve of u0 ends at 7 s without a failure; the operator stays, and u1 waits until 10 s."""
-    mode = {"time_to_failure": constant(1000.0), "repair": constant(1.0)}
     line = plant(
         {
-            "u0": unit(10.0, operator=["work"], failure_modes={"jam": mode}),
+            "u0": unit(10.0, operator=["work"], **jamming(1000.0)),
             "u1": unit(10.0, operator=["work"], release={"policy": "saturated"}),
         },
         operators={"red": {"count": 1, "skills": ["u0", "u1"]}},
     )
-    curve = FailureForecast(
-        work_unit="u0",
-        failure_mode="jam",
-        made_at=START,
-        horizon_h=(7 / 3600,),
-        probability=(0.0,),
-        model="",
-    )
-    run = simulate(line, start=START, horizon_s=35, forecasts=[curve], trace=True)
+    silent = curve("u0", 7, 0.0)
+    run = simulate(line, start=START, horizon_s=35, forecasts=[silent], trace=True)
     assert times(run, "u0", "start") == [0.0, 20.0]
     assert times(run, "u1", "start") == [10.0, 30.0]
 
 
 def test_a_forecast_that_ends_before_the_failure_hands_over_to_the_law_at_the_age_reached() -> None:
     """The curve ends at 7 s; a life of 30 s on the operating clock has 23 s left then."""
-    mode = {"time_to_failure": constant(30.0), "repair": constant(1.0)}
-    line = plant({"u": unit(10.0, failure_modes={"jam": mode})})
-    curve = FailureForecast(
-        work_unit="u",
-        failure_mode="jam",
-        made_at=START,
-        horizon_h=(7 / 3600,),
-        probability=(0.0,),
-        model="",
-    )
-    run = simulate(line, start=START, horizon_s=55, forecasts=[curve], trace=True)
+    line = plant({"u": unit(10.0, **jamming(30.0))})
+    silent = curve("u", 7, 0.0)
+    run = simulate(line, start=START, horizon_s=55, forecasts=[silent], trace=True)
     assert times(run, "u", "failure") == [pytest.approx(30.0)]
 
 
