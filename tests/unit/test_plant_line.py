@@ -17,6 +17,7 @@ from tests.plant_lab import WORK, faults, line, units
 from twin.engine import simulate
 from twin.errors import FileFaults
 from twin.plant import Batch, Plant, Release, Upkeep, load_plant
+from twin.scenarios import apply_changes
 
 EXAMPLE = Path(__file__).parents[2] / "simulators" / "practice"
 GUIDE = Path(__file__).parents[2] / "docs" / "how-to" / "describe-your-plant.md"
@@ -318,3 +319,34 @@ def laid_over(under: Any, over: Any) -> Any:
     if not isinstance(under, dict) or not isinstance(over, dict):
         return over
     return {**under, **{key: laid_over(under.get(key), value) for key, value in over.items()}}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "station.B.servers=1001",
+        "maintenance.crews=1e18",
+        "team.staff.count=1001",
+        "loop.all.cards=100001",
+        "station.C.batch.size=100001",
+        "station.C.inspection.rework_limit=100001",
+        "station.C.upkeep.clean.every_parts=100001",
+    ],
+)
+def test_a_count_that_no_machine_could_hold_is_refused_before_anything_runs(change: str) -> None:
+    big = line(
+        units(
+            "ABC",
+            C={
+                "batch": {"size": 2},
+                "inspection": {"coverage": 1.0},
+                "upkeep": {"clean": {"every_parts": 10, "duration": HOUR}},
+            },
+        ),
+        "ab: A > B, bc: B > C",
+        operators={"staff": {"count": 1, "skills": ["A"]}},
+        kanban={"all": {"cards": 2, "first": "A", "last": "C"}},
+    )
+    with pytest.raises(FileFaults, match="less than or equal to") as refused:
+        apply_changes(big, [change])
+    assert len(refused.value.faults) == 1

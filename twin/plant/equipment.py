@@ -34,6 +34,9 @@ LEAVE = "leave"
 """As the zone of a `Route`: the part leaves the line."""
 
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
+Hands = Annotated[int, Field(ge=1, le=1000)]
+"""Machines side by side, or people: a run has a place for each."""
+Parts = Annotated[int, Field(ge=1, le=100_000)]
 
 
 SetupDistance = Literal["same_product_s", "same_family_s", "other_family_s"]
@@ -100,7 +103,7 @@ class Inspection(Frozen):
     rework: str | None = None
     """Storage zone after this unit, and in none of its routes, that parts found defective go into; they come
     out of it without their defect, to be worked on again. None: they are scrap."""
-    rework_limit: Annotated[int, Field(ge=1)] = 1
+    rework_limit: Parts = 1
     """A part that is found defective again after so many reworks is scrap."""
 
 
@@ -132,7 +135,7 @@ class StorageZone(Frozen):
 class Batch(Frozen):
     """An oven: parts that are worked on together, with one cycle time for all."""
 
-    size: Annotated[int, Field(ge=2)]
+    size: Annotated[int, Field(ge=2, le=100_000)]
     """Parts that it holds at most."""
     minimum: Annotated[int, Field(ge=1)] | None = None
     """It starts when so many are waiting. None: when it can be filled."""
@@ -157,7 +160,7 @@ class Route(Frozen):
 class Upkeep(Frozen):
     """Planned maintenance by count or by calendar; it needs a crew."""
 
-    every_parts: Annotated[int, Field(ge=1)] | None = None
+    every_parts: Parts | None = None
     """Due each time the unit has finished so many parts since the last one ended."""
     every_h: Annotated[float, Field(ge=0.001)] | None = None
     """Due once in this period by the clock. [h] Either this or ``every_parts``."""
@@ -186,7 +189,7 @@ class Release(Frozen):
 class OperatorTeam(Frozen):
     """People who can each serve one work unit at a time."""
 
-    count: Annotated[int, Field(ge=1)]
+    count: Hands
     """How many they are."""
     skills: Annotated[tuple[str, ...], Field(min_length=1)]
     """Work units that each of them can serve."""
@@ -199,7 +202,7 @@ class KanbanLoop(Frozen):
     of one stage.
     """
 
-    cards: Annotated[int, Field(ge=1)]
+    cards: Parts
     """Parts that can be inside at the same time."""
     first: str
     """Work unit: a part gets a card as this unit takes it."""
@@ -234,7 +237,7 @@ class WorkUnit(Frozen):
     """How to read its state signal."""
     signals: dict[str, Signal] = {}
     """What it reports, by name."""
-    servers: Annotated[int, Field(ge=1)] = 1
+    servers: Hands = 1
     """Identical machines side by side, fed from the same zones; each fails on its own."""
     takes: Literal["all", "any"] = "all"
     """With several storage zones before it. ``all``: assembles one part of each; ``any``: merges, taking the part

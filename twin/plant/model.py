@@ -13,6 +13,7 @@ from twin.plant import flow
 from twin.plant.base import Frozen
 from twin.plant.calendars import Calendar
 from twin.plant.equipment import (
+    Hands,
     KanbanLoop,
     OperatorTeam,
     Route,
@@ -40,7 +41,7 @@ Probability = Annotated[float, Field(gt=0.0, lt=1.0)]
 class MaintenancePolicy(Frozen):
     """Who mends, and when a forecast becomes an alert."""
 
-    crews: Annotated[int, Field(ge=1)] = 1
+    crews: Hands = 1
     """Repairs that can run at the same time."""
     alert_horizon_h: Annotated[float, Field(gt=0.0)] = 24.0
     """An alert speaks about failures within this time. [h]"""
