@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, cast
@@ -216,6 +219,60 @@ def test_a_disk_that_takes_nothing_costs_no_answer(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
     here = RunCache(tmp_path / "file" / "cache")
     assert bits(result(here, 8)) == bits(result(None, 8))
+
+
+@contextmanager
+def full_disk(bytes_left: int) -> Iterator[None]:
+    """Files of this process stop growing there, in the middle of a write: OSError, as of a full disk."""
+    resource = pytest.importorskip("resource", reason="resource: not on this system")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (bytes_left, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_full_disk_costs_no_answer_leaves_nothing_half_written_and_is_said_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    here, fresh = RunCache(tmp_path), bits(result(None, 40))
+    with full_disk(100):
+        assert bits(result(here, 40)) == fresh
+    assert list(tmp_path.iterdir()) == []
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{tmp_path} keeps no results: File too large"
+    ]
+    assert bits(result(here, 40)) == fresh
+    assert len(list(tmp_path.glob("*.npz"))) == 5
+
+
+def test_a_folder_that_only_can_be_read_gives_its_results(
+    tmp_path: Path, runs: list[range], caplog: pytest.LogCaptureFixture
+) -> None:
+    first = result(RunCache(tmp_path), 24)
+    del runs[:]
+    with read_only(tmp_path):
+        here = RunCache(tmp_path)
+        assert bits(result(here, 24)) == bits(first)
+        assert (runs, caplog.messages) == ([], [])
+        result(here, 40)
+    assert len(caplog.messages) == 1
+
+
+@contextmanager
+def read_only(folder: Path) -> Iterator[None]:
+    """A mount of the folder onto itself: root may write into what has no write permission."""
+    at = str(folder)
+    try:
+        subprocess.run(["mount", "--bind", at, at], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("mount: not allowed here")
+    try:
+        subprocess.run(["mount", "-o", "remount,ro,bind", at], check=True, capture_output=True)
+        yield
+    finally:
+        subprocess.run(["umount", at], check=True)
 
 
 def test_experiments_find_the_runs_of_each_other(tmp_path: Path, runs: list[range]) -> None:

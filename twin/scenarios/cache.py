@@ -47,6 +47,7 @@ _DEFAULTS: dict[str, Any] = {
 }
 """As in ``simulate``. ``engine`` is left out: every engine gives the same bits."""
 _DAMAGED = (ValueError, KeyError, TypeError, EOFError, OSError, zipfile.BadZipFile, zlib.error)
+"""What `from_bytes` may raise."""
 
 
 class RunCache:
@@ -75,6 +76,7 @@ class RunCache:
         self.limit_bytes = limit_bytes
         self._lock = threading.Lock()
         self._bytes: int | None = None
+        self._said = False
 
     def key(self, plant: Plant, run: RunArguments) -> str:
         """The name under which results of this plant and these arguments are kept.
@@ -100,13 +102,19 @@ class RunCache:
         for size in dict.fromkeys((count, max(count, BLOCK))):
             path = self._path(key, first, size)
             try:
-                result = from_bytes(path.read_bytes())
-                os.utime(path)
+                data = path.read_bytes()
             except FileNotFoundError:
                 continue
+            except OSError as e:
+                self._say("%s cannot be read: %s", self.folder, e)
+                continue
+            try:
+                result = from_bytes(data)
             except _DAMAGED as e:
                 logger.warning("%s is damaged and is made again: %s", path, e)
                 continue
+            with suppress(OSError):  # of a folder that can only be read, nothing is deleted
+                os.utime(path)
             return result if size == count else first_replications(result, count)
         return None
 
@@ -120,7 +128,15 @@ class RunCache:
                 if self._bytes > self.limit_bytes:
                     self._trim()
         except OSError as e:
-            logger.warning("%s keeps no result: %s", self.folder, e)
+            self._say("%s keeps no results: %s", self.folder, e)
+        else:
+            self._said = False
+
+    def _say(self, what: str, place: Path, why: OSError) -> None:
+        """Once, and not for each of ten thousand results, until one is kept again."""
+        if not self._said:
+            logger.warning(what, place, why.strerror or why)
+        self._said = True
 
     def _path(self, key: str, first: int, count: int) -> Path:
         return self.folder / f"{key}-{first}-{count}.npz"
