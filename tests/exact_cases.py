@@ -5,15 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
-import pytest
 from numpy.typing import NDArray
 
-from tests.engine_lab import START, plant, unit
+from tests.engine_lab import START
 from twin.engine import RunResult, simulate
 from twin.engine.choose import Engine
 from twin.plant import Plant
@@ -131,19 +128,3 @@ def throughput(exact: float, published: str = "", relative: float = 2e-4) -> Fac
     return Fact(
         what="parts per second", exact=exact, reads=rate, published=published, relative=relative
     )
-
-
-@cache
-def absent(engine: Engine) -> str:
-    """Why this engine cannot run here; empty if it can."""
-    if engine != "reference" and find_spec("numba") is None:
-        return "numba is not installed"
-    tiny = plant({"u": unit(1.0)})
-    ran = simulate(tiny, start=START, horizon_s=5.0, engine=engine).engine
-    return "" if ran == engine else f"{ran} ran in place of {engine}"
-
-
-def skip_without(engine: Engine) -> None:
-    """Skip this test where the engine cannot run."""
-    if reason := absent(engine):
-        pytest.skip(reason)

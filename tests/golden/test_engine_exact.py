@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 from tests import exact_formulas as formulas
-from tests.exact_cases import ENGINES, Case, Estimate, Fact, reference_relative, skip_without
+from tests.exact_cases import ENGINES, Case, Estimate, Fact, reference_relative
 from tests.exact_lines import Loop, Station, chain, cycle_line, gershwin_line, serial_line
 from tests.exact_table import CASES
 from twin.engine.choose import Engine
@@ -39,7 +39,6 @@ def test_the_page_lists_every_figure_with_its_exact_value(case: Case) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(("case", "engine"), RUNS)
 def test_simulated_within_three_standard_errors_of_exact(case: Case, engine: Engine) -> None:
-    skip_without(engine)
     run = case.run(engine)
     assert run.engine == engine
     for fact in case.facts:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.engine_lab import START, constant, plant, serial, unit
-from tests.exact_cases import ENGINES, skip_without, with_parts
+from tests.exact_cases import ENGINES, with_parts
 from twin.engine import RunResult, simulate
 from twin.engine.choose import Engine
 from twin.errors import DataError
@@ -17,18 +17,19 @@ from twin.plant import Plant
 @pytest.fixture(params=ENGINES)
 def engine(request: pytest.FixtureRequest) -> Engine:
     chosen: Engine = request.param
-    skip_without(chosen)
     return chosen
 
 
-def played(line: Plant, horizon_s: float, engine: Engine, **more: Any) -> RunResult:
-    """One run; a line that the recursion refuses is played by the event loop, as auto would."""
-    try:
-        run = simulate(line, start=START, horizon_s=horizon_s, engine=engine, trace=True, **more)
-    except DataError as e:
-        if engine != "recursion" or "the recursion cannot play this line" not in str(e):
-            raise
-        return simulate(line, start=START, horizon_s=horizon_s, engine="events", trace=True, **more)
+def played(
+    line: Plant, horizon_s: float, engine: Engine, *, ordered: bool = True, **more: Any
+) -> RunResult:
+    """One run; where parts do not keep their order the recursion refuses, and the event loop plays."""
+    arguments: dict[str, Any] = {"start": START, "horizon_s": horizon_s, "trace": True, **more}
+    if engine == "recursion" and not ordered:
+        with pytest.raises(DataError, match="the recursion cannot play this line"):
+            simulate(line, engine=engine, **arguments)
+        engine = "events"
+    run = simulate(line, engine=engine, **arguments)
     assert run.engine == engine
     return run
 
@@ -46,7 +47,7 @@ def good(run: RunResult) -> float:
 def test_regular_arrivals_at_a_faster_server(engine: Engine) -> None:
     """A part every 5 s, 3 s of work: none waits, and each is 3 s in the line."""
     release = {"policy": "arrivals", "interarrival": constant(5.0)}
-    run = played(plant({"u": unit(3.0, release=release)}), 103.0, engine)
+    run = played(plant({"u": unit(3.0, release=release)}), 103.0, engine, ordered=False)
     assert leaving(run) == [5.0 * n + 3.0 for n in range(1, 21)]
     assert run.kpis["flow_time_s"][0] == 3.0
     assert run.kpis["work_in_process"][0] == 60.0 / 103.0
@@ -58,7 +59,7 @@ def test_regular_arrivals_at_a_slower_server_with_one_place(engine: Engine) -> N
     Work begins at 2, 7, 12, 17...: the server never rests, whoever waits came 1 to 2 s after it began.
     """
     release = {"policy": "arrivals", "interarrival": constant(2.0), "places": 1}
-    run = played(plant({"u": unit(5.0, release=release)}), 52.0, engine)
+    run = played(plant({"u": unit(5.0, release=release)}), 52.0, engine, ordered=False)
     assert leaving(run) == [5.0 * n + 2.0 for n in range(1, 11)]
     # 26 came until 52 s; 10 have left, one is in work and one waits
     assert run.kpis["lost_parts"][0] == 14.0
@@ -92,13 +93,13 @@ def test_a_full_oven_turns_out_its_batch_at_once(engine: Engine) -> None:
     line = plant(
         {"load": unit(1.0), "oven": unit(10.0, batch={"size": 4})}, {"z": ("load", "oven", 6)}
     )
-    run = played(line, 54.0, engine)
+    run = played(line, 54.0, engine, ordered=False)
     assert leaving(run) == [t for t in (14.0, 24.0, 34.0, 44.0, 54.0) for _ in range(4)]
 
 
 def test_work_after_every_tenth_part_costs_its_time(engine: Engine) -> None:
     upkeep = {"clean": {"every_parts": 10, "duration": constant(5.0)}}
-    run = played(plant({"u": unit(1.0, upkeep=upkeep)}), 150.0, engine)
+    run = played(plant({"u": unit(1.0, upkeep=upkeep)}), 150.0, engine, ordered=False)
     assert leaving(run) == [15.0 * k + n for k in range(10) for n in range(1, 11)]
     assert run.unit_states["u"]["repair"][0] == 50.0 / 150.0
 
@@ -123,7 +124,11 @@ def test_products_part_where_the_routes_say(engine: Engine) -> None:
     units = {"head": unit(1.0, routes=ways), "a": unit(1.0), "b": unit(2.0)}
     zones = {"to_a": ("head", "a", 5), "to_b": ("head", "b", 5)}
     run = played(
-        plant(units, zones, products={"P": "F", "Q": "G"}), 60.0, engine, mix={"P": 1, "Q": 1}
+        plant(units, zones, products={"P": "F", "Q": "G"}),
+        60.0,
+        engine,
+        ordered=False,
+        mix={"P": 1, "Q": 1},
     )
     assert run.starts["a", "P"].sum() == 30
     assert run.starts["b", "Q"].sum() == 30  # the last one as it comes, at 60 s
@@ -135,7 +140,7 @@ def test_an_assembly_waits_for_its_slower_component(engine: Engine) -> None:
     zones = {"a": ("fast", "join", 1), "b": ("slow", "join", 1)}
     for pull in ("synchronous", "eager"):
         units["join"]["pull"] = pull
-        run = played(plant(units, zones), 50.0, engine)
+        run = played(plant(units, zones), 50.0, engine, ordered=pull == "synchronous")
         assert leaving(run) == [4.0 * n + 2.0 for n in range(1, 13)]
 
 
@@ -153,7 +158,7 @@ def test_one_operator_works_two_machines_in_turn(engine: Engine) -> None:
         plant({"a": unit(2.0, **more), "b": unit(3.0, **more)}),
         operators={"one": {"count": 1, "skills": ["a", "b"]}},
     )
-    run = played(line, 50.0, engine)
+    run = played(line, 50.0, engine, ordered=False)
     assert leaving(run) == [t for k in range(10) for t in (5.0 * k + 2.0, 5.0 * k + 5.0)]
     assert run.unit_states["a"]["delay"][0] == 30.0 / 50.0
 
@@ -161,7 +166,10 @@ def test_one_operator_works_two_machines_in_turn(engine: Engine) -> None:
 def test_two_servers_of_one_unit_work_side_by_side(engine: Engine) -> None:
     run = played(serial([1.0, 4.0], 5), 41.0, engine)
     pair = played(
-        plant({"u0": unit(1.0), "u1": unit(4.0, servers=2)}, {"z0": ("u0", "u1", 5)}), 41.0, engine
+        plant({"u0": unit(1.0), "u1": unit(4.0, servers=2)}, {"z0": ("u0", "u1", 5)}),
+        41.0,
+        engine,
+        ordered=False,
     )
     assert good(run) == 10.0
     assert leaving(pair) == [t for k in range(1, 11) for t in (4.0 * k + 1.0, 4.0 * k + 2.0)][:19]
