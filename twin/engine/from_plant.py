@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from twin.engine.model import (
@@ -16,7 +17,7 @@ from twin.engine.model import (
     UpkeepTable,
     ZoneTable,
 )
-from twin.plant import Plant, WorkUnit
+from twin.plant import Plant, Upkeep, WorkUnit
 
 __all__ = ["line_model"]
 
@@ -32,108 +33,95 @@ def line_model(
         horizon_s: Its length. [s]
         consumes: What a part consumes where; None: nothing runs short.
     """
-    names = list(plant.work_units)
-    zones = list(plant.storage_zones)
-    arrivals = [n for n in names if plant.work_units[n].release.policy == "arrivals"]
-    items = tuple(dict.fromkeys(i for used in (consumes or {}).values() for i in used))
-    main = plant.main_path()
-    backwards = _downstream_first(plant)
-    first_server = [0, *itertools.accumulate(u.servers for u in plant.work_units.values())]
-    shifts = {key: _shifts(plant, key, start, horizon_s) for key in plant.calendars}
-    units = tuple(
-        _unit_table(
-            plant,
-            name,
-            start,
-            horizon_s,
-            shifts=shifts[plant.work_units[name].calendar],
-            first_server=first_server[i],
-            arrivals=len(zones) + arrivals.index(name) if name in arrivals else -1,
-            main=name in main,
-            consumes=_consumed(plant, name, consumes or {}, items),
-        )
-        for i, name in enumerate(names)
-    )
+    run = _Run(plant, start, horizon_s, consumes or {})
+    units, zones = run.units, run.zones
     return LineModel(
         products=tuple(plant.products),
-        units=units,
+        units=tuple(_unit_table(run, name) for name in units),
         zones=(
-            *(_zone_table(plant, name, names) for name in zones),
-            *(_arrivals_table(plant, name, names.index(name)) for name in arrivals),
+            *(_zone_table(run, name) for name in zones),
+            *(_arrivals_table(run, name) for name in run.arrivals),
         ),
         loops=tuple(
-            LoopTable(name=key, cards=loop.cards, first=names.index(loop.first))
+            LoopTable(name=key, cards=loop.cards, first=units[loop.first])
             for key, loop in plant.kanban.items()
         ),
         teams=tuple(team.count for team in plant.operators.values()),
-        items=items,
-        downstream_first=tuple(names.index(name) for name in backwards),
-        heads=tuple(names.index(name) for name in plant.heads()),
-        end=names.index(plant.ends()[0]),
-        servers=first_server[-1],
+        items=tuple(run.items),
+        downstream_first=tuple(units[name] for name in _downstream_first(plant)),
+        heads=tuple(units[name] for name in plant.heads()),
+        end=units[plant.ends()[0]],
+        servers=sum(unit.servers for unit in plant.work_units.values()),
         cyclic=_cyclic(plant),
         crews=plant.maintenance.crews,
     )
 
 
-def _unit_table(
-    plant: Plant,
-    name: str,
-    start: datetime,
-    horizon_s: float,
-    *,
-    shifts: tuple[bool, tuple[float, ...]],
-    first_server: int,
-    arrivals: int,
-    main: bool,
-    consumes: tuple[tuple[tuple[int, float], ...], ...],
-) -> UnitTable:
+class _Run:
+    """The plant, the stretch of time, and what is found once for all units: places by name, shifts."""
+
+    def __init__(self, plant: Plant, start: datetime, horizon_s: float, consumes: Supply) -> None:
+        work_units = plant.work_units
+        self.plant = plant
+        self.start = start
+        self.horizon_s = horizon_s
+        self.consumes = consumes
+        self.units = _places(work_units)
+        self.zones = _places(plant.storage_zones)
+        arriving = [n for n, unit in work_units.items() if unit.release.policy == "arrivals"]
+        self.arrivals = _places(arriving, len(self.zones))
+        """The zone of its own of each unit before which parts arrive."""
+        self.items = _places(dict.fromkeys(i for used in consumes.values() for i in used))
+        servers = itertools.accumulate((u.servers for u in work_units.values()), initial=0)
+        self.first_server = dict(zip(work_units, servers, strict=False))
+        self.main = plant.main_path()
+        self.shifts = {key: _shifts(plant, key, start, horizon_s) for key in plant.calendars}
+
+
+def _places(names: Iterable[str], first: int = 0) -> dict[str, int]:
+    return {name: i for i, name in enumerate(names, first)}
+
+
+def _unit_table(run: _Run, name: str) -> UnitTable:
+    plant = run.plant
     unit = plant.work_units[name]
-    names, zones = list(plant.work_units), list(plant.storage_zones)
-    before = tuple(zones.index(z) for z in plant.upstream(name))
-    shares, by_product = _routes(plant, name, zones)
-    on_at_start, edges_s = shifts
-    rework = unit.inspection.rework if unit.inspection else None
+    before = tuple(run.zones[z] for z in plant.upstream(name))
+    assembles = unit.takes == "all" and len(before) > 1
+    shares, by_product = _routes(run, name)
+    on_at_start, edges_s = run.shifts[unit.calendar]
+    found = unit.inspection
     return UnitTable(
         name=name,
         servers=unit.servers,
-        first_server=first_server,
-        zones_in=(arrivals,) if arrivals >= 0 else before,
-        zones_out=tuple(zones.index(z) for z in plant.downstream(name)),
-        assembles=unit.takes == "all" and len(before) > 1,
-        eager=unit.pull == "eager" and unit.takes == "all" and len(before) > 1,
+        first_server=run.first_server[name],
+        zones_in=(run.arrivals[name],) if name in run.arrivals else before,
+        zones_out=tuple(run.zones[z] for z in plant.downstream(name)),
+        assembles=assembles,
+        eager=unit.pull == "eager" and assembles,
         batch=unit.batch.size if unit.batch else 1,
         batch_minimum=(unit.batch.minimum or unit.batch.size) if unit.batch else 1,
         shares=shares,
         by_product=by_product,
-        rework=zones.index(rework) if rework else LEAVE,
-        rework_limit=unit.inspection.rework_limit if unit.inspection else 0,
-        main=main,
+        rework=run.zones[found.rework] if found and found.rework else LEAVE,
+        rework_limit=found.rework_limit if found else 0,
+        main=name in run.main,
         # Only an inspection sends for another component, and the walk to the heads is long.
-        sources=tuple(map(names.index, plant.launchers_of(name))) if unit.inspection else (),
+        sources=tuple(run.units[u] for u in plant.launchers_of(name)) if found else (),
         cycle=tuple(unit.cycle_law(product) for product in plant.products),
         setup_s=_setups(plant, unit),
         defect_probability=_defect_probability(unit),
-        coverage=unit.inspection.coverage if unit.inspection else 0.0,
-        modes=tuple(
-            ModeTable(
-                name=key,
-                operating=mode.clock == "operating",
-                life=mode.time_to_failure,
-                repair=mode.repair,
-            )
-            for key, mode in unit.failure_modes.items()
-        ),
-        upkeep=_upkeep(unit, start, horizon_s),
+        coverage=found.coverage if found else 0.0,
+        modes=_modes(unit),
+        upkeep=_upkeep(run, unit),
         work_needs="work" in unit.operator,
         setup_needs="setup" in unit.operator,
         teams=tuple(i for i, team in enumerate(plant.operators.values()) if name in team.skills),
         opens=tuple(i for i, loop in enumerate(plant.kanban.values()) if loop.first == name),
-        closes=tuple(i for i, loop in enumerate(plant.kanban.values()) if loop.last == name),
+        closes=_closes(plant, name),
         saturated=unit.release.policy == "saturated",
         interarrival=unit.release.interarrival,
         arriving=_arriving(plant, unit),
-        consumes=consumes,
+        consumes=_consumed(run, name),
         on_at_start=on_at_start,
         edges_s=edges_s,
         production_w=unit.power.production_w,
@@ -142,40 +130,56 @@ def _unit_table(
     )
 
 
-def _zone_table(plant: Plant, name: str, names: list[str]) -> ZoneTable:
-    zone = plant.storage_zones[name]
+def _zone_table(run: _Run, name: str) -> ZoneTable:
+    zone = run.plant.storage_zones[name]
     return ZoneTable(
         name=name,
-        upstream=names.index(zone.upstream),
-        downstream=names.index(zone.downstream),
+        upstream=run.units[zone.upstream],
+        downstream=run.units[zone.downstream],
         capacity=min(zone.capacity, UNLIMITED),
         transport_s=zone.transport_s,
-        closes=tuple(i for i, loop in enumerate(plant.kanban.values()) if loop.last == name),
+        closes=_closes(run.plant, name),
     )
 
 
-def _arrivals_table(plant: Plant, name: str, index: int) -> ZoneTable:
-    places = plant.work_units[name].release.places
+def _arrivals_table(run: _Run, name: str) -> ZoneTable:
+    places = run.plant.work_units[name].release.places
     return ZoneTable(
         name=f"arrivals before {name}",
         upstream=-1,
-        downstream=index,
+        downstream=run.units[name],
         capacity=UNLIMITED if places is None else min(places, UNLIMITED),
         transport_s=0.0,
         closes=(),
     )
 
 
-def _routes(
-    plant: Plant, name: str, zones: list[str]
-) -> tuple[tuple[tuple[int, float], ...], tuple[int, ...]]:
+def _closes(plant: Plant, last: str) -> tuple[int, ...]:
+    """Card loops that end at this unit or zone."""
+    return tuple(i for i, loop in enumerate(plant.kanban.values()) if loop.last == last)
+
+
+def _modes(unit: WorkUnit) -> tuple[ModeTable, ...]:
+    return tuple(
+        ModeTable(
+            name=key,
+            operating=mode.clock == "operating",
+            life=mode.time_to_failure,
+            repair=mode.repair,
+        )
+        for key, mode in unit.failure_modes.items()
+    )
+
+
+def _routes(run: _Run, name: str) -> tuple[tuple[tuple[int, float], ...], tuple[int, ...]]:
     """Where finished parts go: (zone, upper end of its share), and zone by product."""
+    plant, zones = run.plant, run.zones
     unit = plant.work_units[name]
     rework = unit.inspection.rework if unit.inspection else None
     if not unit.routes:
-        only = next((zones.index(z) for z in plant.downstream(name) if z != rework), LEAVE)
+        only = next((zones[z] for z in plant.downstream(name) if z != rework), LEAVE)
         return (), (only,) * len(plant.products)
-    to = [LEAVE if r.zone == "leave" else zones.index(r.zone) for r in unit.routes]
+    to = [LEAVE if r.zone == "leave" else zones[r.zone] for r in unit.routes]
     if unit.routes[0].share is not None:
         ends = [*itertools.accumulate(r.share or 0.0 for r in unit.routes)]
         return tuple(zip(to, [*ends[:-1], 1.0], strict=True)), ()
@@ -192,38 +196,39 @@ def _arriving(plant: Plant, unit: WorkUnit) -> tuple[float, ...]:
     return tuple(1.0 if i >= last else end for i, end in enumerate(ends))
 
 
-def _consumed(
-    plant: Plant, name: str, consumes: Supply, items: tuple[str, ...]
-) -> tuple[tuple[tuple[int, float], ...], ...]:
+def _consumed(run: _Run, name: str) -> tuple[tuple[tuple[int, float], ...], ...]:
     return tuple(
-        tuple((items.index(item), n) for item, n in consumes.get((name, p), {}).items())
-        for p in plant.products
+        tuple((run.items[item], n) for item, n in run.consumes.get((name, p), {}).items())
+        for p in run.plant.products
     )
 
 
-def _upkeep(unit: WorkUnit, start: datetime, horizon_s: float) -> tuple[UpkeepTable, ...]:
-    modes = list(unit.failure_modes)
-    rows = []
-    for name, upkeep in unit.upkeep.items():
-        due: list[float] = []
-        if upkeep.every_h is not None:
-            period_s = upkeep.every_h * 3600.0
-            first = period_s
-            if upkeep.first_at is not None:
-                first = (upkeep.first_at - start).total_seconds()
-                first += period_s * max(0.0, -(first // period_s))
-            steps = int(max(0.0, (horizon_s - first) // period_s + 1))
-            due = [first + k * period_s for k in range(steps)]
-        rows.append(
-            UpkeepTable(
-                name=name,
-                every_parts=upkeep.every_parts or 0,
-                due_s=tuple(t for t in due if 0.0 <= t <= horizon_s),
-                duration=upkeep.duration,
-                renews=tuple(modes.index(m) for m in upkeep.renews),
-            )
+def _upkeep(run: _Run, unit: WorkUnit) -> tuple[UpkeepTable, ...]:
+    modes = _places(unit.failure_modes)
+    return tuple(
+        UpkeepTable(
+            name=name,
+            every_parts=upkeep.every_parts or 0,
+            due_s=_due(upkeep, run),
+            duration=upkeep.duration,
+            renews=tuple(modes[m] for m in upkeep.renews),
         )
-    return tuple(rows)
+        for name, upkeep in unit.upkeep.items()
+    )
+
+
+def _due(upkeep: Upkeep, run: _Run) -> tuple[float, ...]:
+    """Instants within the horizon; none where it comes by count."""
+    if upkeep.every_h is None:
+        return ()
+    period_s = upkeep.every_h * 3600.0
+    first = period_s
+    if upkeep.first_at is not None:
+        first = (upkeep.first_at - run.start).total_seconds()
+        first += period_s * max(0.0, -(first // period_s))
+    steps = int(max(0.0, (run.horizon_s - first) // period_s + 1))
+    due = (first + k * period_s for k in range(steps))
+    return tuple(t for t in due if 0.0 <= t <= run.horizon_s)
 
 
 def _downstream_first(plant: Plant) -> list[str]:

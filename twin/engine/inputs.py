@@ -16,12 +16,21 @@ from twin.plant import FailureForecast, Law, Plant
 from twin.plant.checks import cross_faults
 from twin.plant.explosion import explode
 
-__all__ = ["JobRow", "Laws", "LotRow", "MaintenanceRow", "Receipt", "RunInput", "run_input"]
+__all__ = [
+    "VISIT",
+    "JobRow",
+    "Laws",
+    "LotRow",
+    "MaintenanceRow",
+    "Receipt",
+    "RunInput",
+    "run_input",
+]
 
 DEFAULT_LOT = 100
 _LAST = datetime(9999, 1, 1)  # noqa: DTZ001  the calendar of any zone still has days after it
-MOST_PARTS = 1 << 40
-"""Of the jobs or the mix: from there on, part numbers are those of later visits."""
+VISIT = 1 << 40
+"""Draws of a part's next visit to a unit lie this far from those of the last: a run has fewer parts than that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,8 +283,8 @@ def _job_faults(
         if job.release_at.tzinfo is None:
             yield f"job of order {job.order_id} is released at a time without a zone"
     parts = sum(job.quantity for job in jobs or ()) + sum((mix or {}).values())
-    if parts >= MOST_PARTS:
-        yield f"{parts} parts are to be made, the most are {MOST_PARTS - 1}"
+    if parts >= VISIT:
+        yield f"{parts} parts are to be made, the most are {VISIT - 1}"
     if mix is not None:
         yield from _unknown("products of the mix", mix, plant.products)
         if not any(n > 0 for n in mix.values()):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from hashlib import blake2b
 from typing import Any
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from twin.engine.arithmetic import float_of
 
-__all__ = ["BLOCK", "Stream", "mix64", "stream_key", "uniform", "uniforms", "unit"]
+__all__ = ["BLOCK", "ByIndex", "Stream", "mix64", "stream_key", "uniform", "uniforms", "unit"]
 
 BLOCK = 256
 """Uniforms made at a time; it changes speed only, never a value."""
@@ -67,29 +68,18 @@ def uniforms(start: int, gamma: int, first: int, n: int) -> NDArray[np.float64]:
     return u
 
 
-class Stream:
-    """The uniforms of one (seed, replication, entity, purpose), by index.
+class ByIndex(ABC):
+    """Numbers that are asked for one by one and made a block at a time."""
 
-    Draw ``i`` is the double of ``mix64(start + i * gamma)``, in [0, 1): whatever was drawn
-    before, elsewhere or not at all.
+    __slots__ = ("_block", "_first", "_recent")
 
-    Example:
-        >>> stream = Stream(7, 0, "press", "cycle")
-        >>> later, first = stream.at(5000), stream.at(0)
-        >>> first == uniform(7, 0, "press", "cycle", 0) and later == stream.at(5000)
-        True
-    """
-
-    __slots__ = ("_block", "_first", "_recent", "gamma", "start")
-
-    def __init__(self, seed: int, replication: int, entity: str, purpose: str) -> None:
-        self.start, self.gamma = stream_key(seed, replication, entity, purpose)
+    def __init__(self) -> None:
         self._first = 0
         self._block: list[float] = []
         self._recent: dict[int, list[float]] = {}
 
     def at(self, index: int) -> float:
-        """Uniform number ``index`` (from 0) in [0, 1)."""
+        """Number ``index``, from 0."""
         k = index - self._first
         if 0 <= k < len(self._block):
             return self._block[k]
@@ -103,6 +93,30 @@ class Stream:
             del self._recent[next(iter(self._recent))]
         self._first, self._block = first, block
         return block[index - first]
+
+    @abstractmethod
+    def _made(self, first: int) -> list[float]:
+        """The ``BLOCK`` numbers from this one on."""
+
+
+class Stream(ByIndex):
+    """The uniforms of one (seed, replication, entity, purpose), by index.
+
+    Draw ``i`` is the double of ``mix64(start + i * gamma)``, in [0, 1): whatever was drawn
+    before, elsewhere or not at all.
+
+    Example:
+        >>> stream = Stream(7, 0, "press", "cycle")
+        >>> later, first = stream.at(5000), stream.at(0)
+        >>> first == uniform(7, 0, "press", "cycle", 0) and later == stream.at(5000)
+        True
+    """
+
+    __slots__ = ("gamma", "start")
+
+    def __init__(self, seed: int, replication: int, entity: str, purpose: str) -> None:
+        super().__init__()
+        self.start, self.gamma = stream_key(seed, replication, entity, purpose)
 
     def _made(self, first: int) -> list[float]:
         block: list[float] = uniforms(self.start, self.gamma, first, BLOCK).tolist()

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from twin.engine import arithmetic
 from twin.engine.arithmetic import TABLE_POINTS, TABLE_REACH
 from twin.engine.gamma import log_gamma, log_quantiles
-from twin.engine.streams import BLOCK, RECENT, Stream, uniforms
+from twin.engine.streams import BLOCK, ByIndex, Stream, uniforms
 from twin.plant import (
     Constant,
     Empirical,
@@ -209,8 +209,8 @@ def quantiles(table: LawTable, row: int, u: Floats) -> Floats:
     return out
 
 
-class Sampler:
-    """The variates of one law from one stream, by index, for engines that ask one by one.
+class Sampler(ByIndex):
+    """The variates of one law from one stream, by index. [s]
 
     A constant law never touches its stream.
 
@@ -221,36 +221,15 @@ class Sampler:
         True
     """
 
-    __slots__ = ("_block", "_first", "_is_constant", "_recent", "_row", "_stream", "_table")
+    __slots__ = ("_row", "_stream", "_table")
 
     def __init__(self, table: LawTable, row: int, stream: Stream) -> None:
+        super().__init__()
         self._table, self._row, self._stream = table, row, stream
-        self._is_constant = int(table.code[row]) == CONSTANT
-        self._first = 0
-        self._block: list[float] = []
-        self._recent: dict[int, list[float]] = {}
-        if self._is_constant:
-            self._block = [float(table.params[table.first[row]])] * BLOCK
-
-    def at(self, index: int) -> float:
-        """Variate number ``index`` (from 0). [s]"""
-        k = index - self._first
-        if 0 <= k < len(self._block):
-            return self._block[k]
-        return self._turn_to(index)
-
-    def _turn_to(self, index: int) -> float:
-        first = index - index % BLOCK
-        if not self._is_constant:
-            block = self._recent.pop(first, None) or self._made(first)
-            self._recent[first] = block  # youngest last
-            if len(self._recent) > RECENT:
-                del self._recent[next(iter(self._recent))]
-            self._block = block
-        self._first = first
-        return self._block[index - first]
 
     def _made(self, first: int) -> list[float]:
+        if self._table.code[self._row] == CONSTANT:
+            return [float(self._table.params[self._table.first[self._row]])] * BLOCK
         u = uniforms(self._stream.start, self._stream.gamma, first, BLOCK)
         block: list[float] = quantiles(self._table, self._row, u).tolist()
         return block

@@ -7,7 +7,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from twin.engine.inputs import JobRow, RunInput
+from twin.engine.inputs import JobRow, Laws, RunInput
 from twin.engine.model import STATES, ModeTable, UnitTable, UpkeepTable, ZoneTable
 from twin.engine.starts import EMPTY, entity
 from twin.engine.streams import Stream
@@ -25,7 +25,6 @@ __all__ = [
     "REPAIR",
     "SETUP",
     "STARVED",
-    "VISIT",
     "Launcher",
     "Mode",
     "Part",
@@ -39,9 +38,6 @@ __all__ = [
 
 PRODUCTION, SETUP, STARVED, BLOCKED, DELAY, DOWN, REPAIR, OFF = range(len(STATES))
 """What a server shows."""
-
-VISIT = 1 << 40
-"""Draws of a part's second visit to a unit lie this far from those of its first."""
 
 
 class Part:
@@ -99,6 +95,22 @@ class Zone:
         """None: parts arrive from outside."""
         self.downstream = units[table.downstream]
         self.parts: deque[Part] = deque()
+
+
+class Draws:
+    """The random streams of one unit or server."""
+
+    __slots__ = ("_entity", "_given", "_replication")
+
+    def __init__(self, given: RunInput, replication: int, entity: str) -> None:
+        self._given, self._replication, self._entity = given, replication, entity
+
+    def uniforms(self, purpose: str) -> Stream:
+        return Stream(self._given.seed, self._replication, self._entity, purpose)
+
+    def of_law(self, row: int, purpose: str) -> Sampler:
+        """Variates of a row of the table of laws."""
+        return Sampler(self._given.laws.table, row, self.uniforms(purpose))
 
 
 class Mode:
@@ -189,27 +201,11 @@ class Server:
 
     def __init__(self, unit: Unit, place: int, given: RunInput, replication: int) -> None:
         table = unit.table
-        name = entity(table.name, place)
-        laws = given.laws
-
-        def sampler(row: int, purpose: str) -> Sampler:
-            return Sampler(laws.table, row, Stream(given.seed, replication, name, purpose))
-
+        draws = Draws(given, replication, entity(table.name, place))
         self.unit = unit
         self.index = table.first_server + place
-        self.modes = [
-            Mode(
-                m,
-                mode,
-                sampler(laws.life[unit.index][m], f"life/{mode.name}"),
-                sampler(laws.repair[unit.index][m], f"repair/{mode.name}"),
-            )
-            for m, mode in enumerate(table.modes)
-        ]
-        self.upkeep = [
-            Upkeep(w, one, sampler(laws.upkeep[unit.index][w], f"upkeep/{one.name}"))
-            for w, one in enumerate(table.upkeep)
-        ]
+        self.modes = _modes(unit, given.laws, draws)
+        self.upkeep = _upkeep(unit, given.laws, draws)
         self.parts: list[Part] = []
         """In the unit; more than one only in a batch."""
         self.kit: list[Part | None] = [None] * len(table.zones_in) if table.eager else []
@@ -250,6 +246,27 @@ class Server:
         """Tick from which on it shows that."""
 
 
+def _modes(unit: Unit, laws: Laws, draws: Draws) -> list[Mode]:
+    rows = zip(unit.table.modes, laws.life[unit.index], laws.repair[unit.index], strict=True)
+    return [
+        Mode(
+            m,
+            mode,
+            draws.of_law(life, f"life/{mode.name}"),
+            draws.of_law(repair, f"repair/{mode.name}"),
+        )
+        for m, (mode, life, repair) in enumerate(rows)
+    ]
+
+
+def _upkeep(unit: Unit, laws: Laws, draws: Draws) -> list[Upkeep]:
+    rows = zip(unit.table.upkeep, laws.upkeep[unit.index], strict=True)
+    return [
+        Upkeep(w, one, draws.of_law(duration, f"upkeep/{one.name}"))
+        for w, (one, duration) in enumerate(rows)
+    ]
+
+
 class Unit:
     """One work unit: its servers, and the draws that they share."""
 
@@ -271,20 +288,17 @@ class Unit:
     )
 
     def __init__(self, index: int, table: UnitTable, given: RunInput, replication: int) -> None:
-        def stream(purpose: str) -> Stream:
-            return Stream(given.seed, replication, table.name, purpose)
-
+        draws = Draws(given, replication, table.name)
         self.index = index
         self.table = table
         self.name = table.name
-        laws = given.laws
-        self.cycle = [Sampler(laws.table, row, stream("cycle")) for row in laws.cycle[index]]
-        self.defect = stream("defect")
-        self.detect = stream("detect")
-        self.route = stream("route")
-        row = laws.interarrival[index]
-        self.arrivals = Sampler(laws.table, row, stream("arrival")) if row >= 0 else None
-        self.arriving = stream("product")
+        self.cycle = [draws.of_law(row, "cycle") for row in given.laws.cycle[index]]
+        self.defect = draws.uniforms("defect")
+        self.detect = draws.uniforms("detect")
+        self.route = draws.uniforms("route")
+        row = given.laws.interarrival[index]
+        self.arrivals = draws.of_law(row, "arrival") if row >= 0 else None
+        self.arriving = draws.uniforms("product")
         self.arrived = 0
         self.launcher: Launcher | None = None
         self.zones: list[Zone] = []

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from twin.engine.inputs import VISIT
 from twin.engine.kinds import WORK_END
 from twin.engine.reference.agenda import Due
-from twin.engine.reference.entities import VISIT, Server
+from twin.engine.reference.entities import Server
 from twin.engine.starts import SETTING_UP, WORKING
 
 if TYPE_CHECKING:
     from twin.engine.reference.line import Line
 
-__all__ = ["Operators", "begin_work", "go_on_working", "pause", "ready", "run", "stop"]
+__all__ = [
+    "Operators",
+    "begin_work",
+    "go_on_working",
+    "pause",
+    "ready",
+    "run",
+    "stop",
+    "stretch_ended",
+]
 
 
 class Operators:
