@@ -266,6 +266,7 @@ class Search:
         """Shares of the critical path by station, and what the line answers to each parameter."""
         from twin.scenarios import sensitivities
         from twin.scenarios.bottleneck import averaged
+        from twin.scenarios.played import played
 
         warm, arguments = _arguments(basis, self.runs)
         share = _PATHS if self.sensitivities else 1.0
@@ -274,7 +275,7 @@ class Search:
             path_step,
             [(basis.plant, n, arguments) for n in range(self.replications)],
         )
-        engine, reason, _ = pieces[0]
+        engine, reason = played((engine, reason, 1) for engine, reason, _ in pieces)
         found = averaged([path for _, _, path in pieces], basis.plant)
         moved = None
         if self.sensitivities:

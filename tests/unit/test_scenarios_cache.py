@@ -287,3 +287,39 @@ def test_experiments_find_the_runs_of_each_other(tmp_path: Path, runs: list[rang
     best = select_best(line(), [Scenario.of("now"), wide], "throughput_per_h", **here)
     assert best.best == "wide"
     assert all(ran.start >= 16 for ran in runs)
+
+
+def test_an_engine_that_is_asked_for_by_name_plays_what_another_one_has_left(
+    tmp_path: Path, runs: list[range]
+) -> None:
+    by = {"events": "reference", "reference": "events"}
+    for asked, other in by.items():
+        here = RunCache(tmp_path / asked)
+        result(here, 8, engine=other)
+        found = result(here, 8, engine=asked)
+        assert (found.engine, found.reason) == (asked, "asked for")
+        assert runs[-2:] == [range(8), range(8)]
+        del runs[:]
+        again = result(here, 8, engine=asked)
+        assert (bits(again), runs) == (bits(found), [])
+
+
+def test_what_somebody_else_asked_for_is_no_reason(tmp_path: Path) -> None:
+    here = RunCache(tmp_path)
+    result(here, 8, engine="events")
+    found = result(here, 8)
+    assert (found.engine, found.reason) == ("events", "kept from an earlier run")
+
+
+def test_a_result_of_several_engines_says_so(tmp_path: Path, runs: list[range]) -> None:
+    here = RunCache(tmp_path)
+    result(here, 8, engine="events")
+    here.put(here.key(line(), RUN), simulated(line(), RUN | {"engine": "reference"}, 8, 8))
+    now = result(None, 16)
+    del runs[:]
+    found = result(here, 16)
+    assert (found.engine, runs) == ("events", [])
+    assert found.reason == (
+        "kept from an earlier run; 8 of 16 replications on reference: kept from an earlier run"
+    )
+    assert bits(replace(found, engine="", reason="")) == bits(replace(now, engine="", reason=""))

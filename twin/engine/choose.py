@@ -11,11 +11,12 @@ from twin.engine.inputs import RunInput
 from twin.engine.types import RunResult
 from twin.errors import DataError
 
-__all__ = ["Engine", "run"]
+__all__ = ["ASKED", "Engine", "run"]
 
 Engine = Literal["auto", "reference", "events", "recursion"]
 
-_ASKED = "asked for"
+ASKED = "asked for"
+"""The reason of an engine that was named."""
 _COLD = "the fast engines are not compiled on this machine yet; linetwin compile does it, once"
 _FIXED_ORDER = "parts keep their order, so a recursion over them gives every time"
 
@@ -31,7 +32,7 @@ def run(
     if engine == "reference" or (engine == "auto" and not warm.is_warm()):
         from twin.engine import reference
 
-        reason = _ASKED if engine == "reference" else _COLD
+        reason = ASKED if engine == "reference" else _COLD
         return reference.run(given, first, replications, trace=trace, reason=reason)
     if engine == "auto":
         try:
@@ -43,7 +44,7 @@ def run(
     if engine == "events":
         from twin.engine.compiled import events
 
-        return events.run(given, first, replications, trace=trace, reason=_ASKED)
+        return events.run(given, first, replications, trace=trace, reason=ASKED)
     return _fastest(given, first, replications, trace=trace, asked=True)
 
 
@@ -56,7 +57,7 @@ def _fastest(
         from twin.engine.compiled import recursion
 
         try:
-            reason = _ASKED if asked else _FIXED_ORDER
+            reason = ASKED if asked else _FIXED_ORDER
             return recursion.run(given, first, replications, trace=trace, reason=reason)
         except UndecidedTie as e:
             why_not = str(e)

@@ -16,6 +16,7 @@ from twin.plant import Plant
 from twin.scenarios.arguments import Execution, RunArguments, run_arguments
 from twin.scenarios.blocks import run_plants
 from twin.scenarios.pairs import Floats
+from twin.scenarios.played import Played, played
 from twin.scenarios.scenario import Scenario, scenario_of
 from twin.scenarios.screening import Screening, boundary, screen
 from twin.scenarios.selection import Alternative, Direction, Elimination, Selection
@@ -135,8 +136,7 @@ class _Race:
     """By scenario and replication; the larger, the better."""
     history: list[Elimination] = field(default_factory=list)
     n: int = 0
-    engine: str = ""
-    reason: str = ""
+    played: list[Played] = field(default_factory=list)
     seed: int = 0
     horizon_s: float = 0.0
 
@@ -154,7 +154,7 @@ class _Race:
         self.n = n
 
     def _kept(self, result: RunResult) -> Floats:
-        self.engine, self.reason = result.engine, result.reason
+        self.played.append((result.engine, result.reason, result.replications))
         self.seed, self.horizon_s = result.seed, result.horizon_s
         if self.kpi not in result.kpis:
             raise NotFoundError(
@@ -202,6 +202,7 @@ def _selection(
 ) -> Selection:
     best = max(race.left, key=lambda i: float(np.mean(race.observed[i])))
     decided = len(race.left) == 1
+    engine, reason = played(race.played)
     alternatives = []
     for i, scenario in enumerate(named):
         mean, low, high = t_interval(race.sign * race.observed[i], probability)
@@ -224,8 +225,8 @@ def _selection(
         guaranteed=decided,
         probability=probability,
         delta=delta,
-        engine=race.engine,
-        reason=race.reason,
+        engine=engine,
+        reason=reason,
         seed=race.seed,
         horizon_s=race.horizon_s,
         warm_up_s=race.run.get("warm_up_s", 0.0),

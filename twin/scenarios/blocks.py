@@ -8,13 +8,16 @@ from contextlib import closing
 from dataclasses import dataclass
 from itertools import pairwise
 from queue import Empty, SimpleQueue
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from twin.engine import RunResult
-from twin.engine.measure import joined
 from twin.errors import DataError
 from twin.plant import Plant
 from twin.scenarios.arguments import BLOCK, Execution, RunArguments, simulated
+from twin.scenarios.played import joined_pieces, reused
+
+if TYPE_CHECKING:
+    from twin.scenarios.cache import RunCache
 
 __all__ = ["run_plants"]
 
@@ -90,7 +93,7 @@ def run_plants(
             there = parts.setdefault(piece.which, [])
             there.append(result)
             if len(there) == len(cuts):
-                kept[piece.which] = keep(joined(parts.pop(piece.which)))
+                kept[piece.which] = keep(joined_pieces(parts.pop(piece.which)))
             _tell(execution, done, total)
     return [kept[i] for i in range(len(plants))]
 
@@ -138,7 +141,7 @@ def _finished(
     flight = None if executor is None else _Flight(executor, run, execution.cancelled)
     try:
         for piece in pieces:
-            known = None if cache is None else cache.get(piece.key, piece.first, piece.count)
+            known = None if cache is None else _known(cache, piece, run)
             if known is not None:
                 yield piece, known
             elif flight is None:
@@ -152,6 +155,11 @@ def _finished(
     finally:
         if flight is not None:
             flight.abandon()
+
+
+def _known(cache: RunCache, piece: _Piece, run: RunArguments) -> RunResult | None:
+    kept = cache.get(piece.key, piece.first, piece.count)
+    return None if kept is None else reused(kept, run.get("engine", "auto"))
 
 
 class _Flight:

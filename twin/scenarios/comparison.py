@@ -13,6 +13,7 @@ from twin.scenarios.arguments import Execution, RunArguments, run_arguments
 from twin.scenarios.blocks import run_plants
 from twin.scenarios.changes import Change
 from twin.scenarios.pairs import KpiComparison, check_level, paired
+from twin.scenarios.played import played
 from twin.scenarios.scenario import Scenario, scenario_of
 
 if TYPE_CHECKING:
@@ -35,11 +36,13 @@ class Comparison:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON, without the runs."""
+        runs = (self.baseline, self.scenario)
+        engine, reason = played((run.engine, run.reason, run.replications) for run in runs)
         return {
             "name": self.name,
             "changes": [str(change) for change in self.changes],
-            "engine": self.baseline.engine,
-            "engine_reason": self.baseline.reason,
+            "engine": engine,
+            "engine_reason": reason,
             "seed": self.baseline.seed,
             "replications": self.baseline.replications,
             "horizon_h": self.baseline.horizon_s / 3600.0,

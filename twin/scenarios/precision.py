@@ -5,19 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
-import numpy as np
-
 from twin.engine import KPIS, RunResult, simulate, t_interval
-from twin.engine.measure import joined
 from twin.engine.types import Floats
 from twin.errors import DataError, NotFoundError
 from twin.plant import Plant
 from twin.scenarios.arguments import BLOCK, Execution, RunArguments, run_arguments
 from twin.scenarios.blocks import run_plants
 from twin.scenarios.pairs import check_level, plain
+from twin.scenarios.played import joined_pieces
+from twin.scenarios.stored import first_replications
 from twin.scenarios.warmup import WarmUp, warm_up
 
 if TYPE_CHECKING:
@@ -189,14 +188,14 @@ def _enough(
     n, until = 0, first
     while True:
         done += more(n, until)
-        both = joined(done)
+        both = joined_pieces(done)
         if missing := [name for name in names if name not in both.kpis]:
             known = ", ".join(both.kpis)
             raise NotFoundError(f'no KPI "{missing[0]}" in this run; known are {known}')
         values = [both.kpis[name] for name in names]
         for m in range(max(first, n + 1), until + 1):
             if all(_width(v[:m], level) <= width for v in values):
-                return _first(both, m)
+                return both if m == until else first_replications(both, m)
         if until == at_most:
             return both
         n, until = until, min(_following(values, until, level, width), at_most)
@@ -246,27 +245,6 @@ def _precision(values: Floats, level: float, width: float) -> Precision:
     return Precision(
         mean=mean, low=low, high=high, relative_half_width=found, reached=found <= width
     )
-
-
-def _first(run: RunResult, n: int) -> RunResult:
-    """The first replications of a run."""
-    if n == run.replications:
-        return run
-
-    def cut(table: Mapping[Any, Any]) -> dict[Any, Any]:
-        return {
-            key: value[:n] if isinstance(value, np.ndarray) else cut(value)
-            for key, value in table.items()
-        }
-
-    shortened: dict[str, Any] = {"replications": n}
-    for name in run.__dataclass_fields__:
-        value = getattr(run, name)
-        if isinstance(value, np.ndarray):
-            shortened[name] = value[:n]
-        elif isinstance(value, Mapping):
-            shortened[name] = cut(value)
-    return replace(run, **shortened)
 
 
 class _Told:

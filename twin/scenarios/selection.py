@@ -55,7 +55,7 @@ class Selection:
     """Smallest difference that matters, in the KPI's unit."""
     engine: str
     reason: str
-    """Why this engine ran."""
+    """Why this engine ran; where several did, on which runs."""
     seed: int
     horizon_s: float
     warm_up_s: float

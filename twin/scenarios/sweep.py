@@ -17,6 +17,7 @@ from twin.scenarios.arguments import Execution, RunArguments, run_arguments
 from twin.scenarios.blocks import run_plants
 from twin.scenarios.changes import Change, apply_changes, parse_change
 from twin.scenarios.pairs import Floats, KpiComparison, check_level, paired, plain
+from twin.scenarios.played import played
 
 if TYPE_CHECKING:
     from twin.scenarios.cache import RunCache
@@ -53,7 +54,7 @@ class Sweep:
     level: float
     engine: str
     reason: str
-    """Why this engine ran."""
+    """Why this engine ran; where several did, on which runs."""
     seed: int
     replications: int
     horizon_s: float
@@ -188,11 +189,13 @@ def sweep(
     plants = [partial(apply_changes, plant, changes) for _, changes in points]
     todo: list[Callable[[], Plant]] = [lambda: plant, *plants]
     baseline, *others = run_plants(todo, arguments, range(replications), execution, keep)
+    kept = (baseline, *others)
+    engine, reason = played((one.engine, one.reason, replications) for one in kept)
     return Sweep(
         paths=tuple(grid),
         level=level,
-        engine=baseline.engine,
-        reason=baseline.reason,
+        engine=engine,
+        reason=reason,
         seed=baseline.seed,
         replications=replications,
         horizon_s=baseline.horizon_s,
