@@ -26,8 +26,6 @@ __all__ = [
     "WhatIf",
 ]
 
-_PILOT = 5
-"""Replications from which a warm-up is found."""
 _PATHS = 0.3
 """Share of the work of a bottleneck that is done when its critical paths are there."""
 
@@ -301,19 +299,13 @@ class Search:
 
 def _arguments(basis: Basis, runs: Runs) -> tuple[WarmUp, RunArguments]:
     """How long the warm-up is and why, and the arguments of every run."""
-    from twin.scenarios import WarmUp, warm_up
+    from twin.scenarios import choose_warm_up
 
     arguments = outlook_arguments(basis.outlook, horizon_s=runs.horizon_s)
     arguments["seed"] = runs.seed
     arguments["engine"] = runs.engine
     arguments["limited_supply"] = runs.limited_supply
-    if runs.warm_up != "auto":
-        found = WarmUp(seconds=runs.warm_up, truncation=None, message="as asked for")
-    elif basis.outlook.state is not None or basis.outlook.jobs is not None:
-        why = "begins in a live state" if basis.outlook.state is not None else "works off jobs"
-        found = WarmUp(seconds=0.0, truncation=None, message=f"{why}: no warm-up")
-    else:
-        found = warm_up(simulate(basis.plant, replications=_PILOT, trace=True, **arguments))
+    found = choose_warm_up(basis.plant, runs.warm_up, arguments)
     arguments["warm_up_s"] = found.seconds
     return found, arguments
 

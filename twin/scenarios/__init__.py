@@ -13,7 +13,7 @@ from twin.scenarios.scenario import Scenario, parse_scenario, scenario_of
 from twin.scenarios.selection import Alternative, Elimination, Selection
 from twin.scenarios.sensitivity import Parameter, Sensitivities, Sensitivity, sensitivities
 from twin.scenarios.sweep import Sweep, SweepPoint, sweep, sweep_points
-from twin.scenarios.warmup import Truncation, WarmUp, mser5, warm_up
+from twin.scenarios.warmup import Truncation, WarmUp, choose_warm_up, mser5, warm_up
 
 __all__ = [
     "Alternative",
@@ -41,6 +41,7 @@ __all__ = [
     "WarmUp",
     "apply_changes",
     "bottleneck",
+    "choose_warm_up",
     "code_version",
     "compare",
     "critical_path",

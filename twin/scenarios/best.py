@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Literal, Unpack
 import numpy as np
 
 from twin.engine import KPIS, RunResult, t_interval
+from twin.engine.types import Floats
 from twin.errors import DataError, Fault, FileFaults, NotFoundError
 from twin.plant import Plant
 from twin.scenarios.arguments import Execution, RunArguments, run_arguments
 from twin.scenarios.blocks import run_plants
-from twin.scenarios.pairs import Floats
 from twin.scenarios.played import Played, played
 from twin.scenarios.scenario import Scenario, scenario_of
 from twin.scenarios.screening import Screening, boundary, screen

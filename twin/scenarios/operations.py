@@ -8,7 +8,7 @@ from bisect import insort
 from collections import defaultdict, deque
 
 from twin.engine import EventTrace, LiveState
-from twin.plant import Plant, WorkUnitState
+from twin.plant import Plant, WorkUnitState, flow
 from twin.scenarios.event_log import History, Operation, Place, Reader
 
 __all__ = ["history"]
@@ -63,15 +63,11 @@ def _places(plant: Plant, state: LiveState | None) -> dict[str, Place]:
             capacity=zone.capacity,
             transport_s=zone.transport_s,
             eager=plant.work_units[zone.downstream].pull == "eager"
-            and _assembles(plant, zone.downstream),
+            and flow.assembles(plant, zone.downstream),
             before=len(state.zones.get(name, ())) if state else 0,
         )
         for name, zone in plant.storage_zones.items()
     }
-
-
-def _assembles(plant: Plant, unit: str) -> bool:
-    return plant.work_units[unit].takes == "all" and len(plant.upstream(unit)) > 1
 
 
 def _rework(plant: Plant, unit: str) -> str | None:
@@ -92,7 +88,7 @@ def _link(found: History, plant: Plant) -> None:
                 waiting[unit, one.outcome == "rework"][one.part].append(one)
     for unit, operations in found.operations.items():
         zones = [found.places[z] for z in plant.upstream(unit)]
-        lead = zones[:1] if _assembles(plant, unit) else zones
+        lead = zones[:1] if flow.assembles(plant, unit) else zones
         if zones and zones[-1].eager:  # what was taken for a part that did not begin any more
             operations.append(Operation(unit=unit, part=-1, begin=math.inf))
         _batches(plant, unit, operations)

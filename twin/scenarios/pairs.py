@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from twin.engine import KPIS, t_interval
+from twin.engine.types import Floats
 from twin.errors import DataError
 
-__all__ = ["Floats", "KpiComparison", "Verdict", "check_level", "paired", "plain"]
+__all__ = ["KpiComparison", "Verdict", "check_level", "paired", "plain"]
 
-Floats = NDArray[np.float64]
 Verdict = Literal["better", "worse", "changed", "no clear change"]
 
 

@@ -8,7 +8,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
-from twin.engine import KPIS, RunResult, simulate, t_interval
+from twin.engine import KPIS, RunResult, t_interval
 from twin.engine.types import Floats
 from twin.errors import DataError, NotFoundError
 from twin.plant import Plant
@@ -17,15 +17,12 @@ from twin.scenarios.blocks import run_plants
 from twin.scenarios.pairs import check_level, plain
 from twin.scenarios.played import joined_pieces
 from twin.scenarios.stored import first_replications
-from twin.scenarios.warmup import WarmUp, warm_up
+from twin.scenarios.warmup import WarmUp, choose_warm_up
 
 if TYPE_CHECKING:
     from twin.scenarios.cache import RunCache
 
 __all__ = ["PreciseRun", "Precision", "run_until"]
-
-_PILOT = 5
-"""Replications from which the warm-up is found."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +145,7 @@ def run_until(
     if "warm_up_s" in run:
         raise TypeError("say warm_up, in seconds, instead of warm_up_s")
     arguments = run_arguments(run)
-    begins = _warm_up(plant, warm_up, arguments)
+    begins = choose_warm_up(plant, warm_up, arguments)
     arguments["warm_up_s"] = begins.seconds
     told = _Told(progress)
 
@@ -211,16 +208,6 @@ def _check(width: float, level: float, first: int, at_most: int, names: Sequence
         raise DataError("name at least one KPI")
     if strange := [name for name in names if name not in KPIS]:
         raise NotFoundError(f'no KPI "{strange[0]}"; known are {", ".join(KPIS)}')
-
-
-def _warm_up(plant: Plant, asked: float | Literal["auto"], run: RunArguments) -> WarmUp:
-    if asked != "auto":
-        return WarmUp(seconds=float(asked), truncation=None, message="as asked for")
-    if run.get("state") is not None:
-        return WarmUp(seconds=0.0, truncation=None, message="begins in a live state: no warm-up")
-    if run.get("jobs") is not None:
-        return WarmUp(seconds=0.0, truncation=None, message="works off jobs: no warm-up")
-    return warm_up(simulate(plant, replications=_PILOT, trace=True, **run))
 
 
 def _width(values: Floats, level: float) -> float:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from twin.engine.types import Floats
 from twin.errors import DataError
-from twin.scenarios.pairs import Floats
 
 __all__ = ["Screening", "boundary", "screen"]
 

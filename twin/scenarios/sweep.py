@@ -11,12 +11,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Unpack
 
 from twin.engine import KPIS, RunResult, t_interval
+from twin.engine.types import Floats
 from twin.errors import DataError, Fault, FileFaults, NotFoundError
 from twin.plant import Plant
 from twin.scenarios.arguments import Execution, RunArguments, run_arguments
 from twin.scenarios.blocks import run_plants
 from twin.scenarios.changes import Change, apply_changes, parse_change
-from twin.scenarios.pairs import Floats, KpiComparison, check_level, paired, plain
+from twin.scenarios.pairs import KpiComparison, check_level, paired, plain
 from twin.scenarios.played import played
 
 if TYPE_CHECKING:

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
-from twin.engine import EventTrace, RunResult
+from twin.engine import EventTrace, RunResult, simulate
 from twin.engine.types import Floats
 from twin.errors import DataError
+from twin.plant import Plant
+from twin.scenarios.arguments import RunArguments
 
-__all__ = ["Truncation", "WarmUp", "mser5", "warm_up"]
+__all__ = ["Truncation", "WarmUp", "choose_warm_up", "mser5", "warm_up"]
 
 _BATCH = 5
 _LEAST = 10
 """Batch means below which nothing can be said."""
+_PILOT = 5
+"""Replications from which a warm-up is found."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +143,29 @@ def warm_up(run: RunResult | EventTrace) -> WarmUp:
     found = mser5(np.diff(times, prepend=0.0))
     seconds = float(times[found.index - 1]) if found.index else 0.0
     return WarmUp(seconds=seconds, truncation=found, message=found.message)
+
+
+def choose_warm_up(plant: Plant, asked: float | Literal["auto"], run: RunArguments) -> WarmUp:
+    """The warm-up of runs with these arguments, and why it is so long.
+
+    Args:
+        plant: The line.
+        asked: Seconds; "auto": MSER-5 on five pilot replications, or 0 where the runs begin in a live
+            state or work off jobs.
+        run: Arguments of the runs; their own ``warm_up_s`` is not looked at.
+
+    Raises:
+        DataError: As in ``twin.engine.simulate``.
+    """
+    if asked != "auto":
+        return WarmUp(seconds=float(asked), truncation=None, message="as asked for")
+    if run.get("state") is not None:
+        return WarmUp(seconds=0.0, truncation=None, message="begins in a live state: no warm-up")
+    if run.get("jobs") is not None:
+        return WarmUp(seconds=0.0, truncation=None, message="works off jobs: no warm-up")
+    arguments = run.copy()
+    arguments["warm_up_s"] = 0.0
+    return warm_up(simulate(plant, replications=_PILOT, trace=True, **arguments))
 
 
 def _departures(trace: EventTrace) -> list[Floats]:
