@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import resource
 import socket
@@ -245,6 +246,7 @@ def test_a_disk_that_becomes_full_loses_nothing_that_was_stored(
     data = with_history(tmp_path / "plant", history) / history.name / "data"
     store = data / "telemetry.duckdb"
     before = rows(store)
+    lengthen_log(store, 60_000)  # so that the store is full first: a full spool brings it no more
     with practice_plant(tmp_path, history, "--speed", "200") as plant:
         urls = {"machines": plant["opcua_url"]} | dict.fromkeys(
             ("sensors", "meters"), plant["mqtt_url"]
@@ -274,6 +276,16 @@ def test_a_disk_that_becomes_full_loses_nothing_that_was_stored(
             assert "Traceback" not in product.errors
             assert "not on disk" in product.errors.splitlines()[-1]
     assert rows(store) >= before + stored
+
+
+def lengthen_log(store: Path, size: int) -> None:
+    """Leave in the log of a store so many bytes that mean nothing to it."""
+    with duckdb.connect(str(store), config={"checkpoint_threshold": "1GB"}) as database:
+        database.execute("PRAGMA disable_checkpoint_on_shutdown")
+        database.execute("CREATE TABLE ballast (bytes BLOB)")
+        database.execute("INSERT INTO ballast VALUES (?)", [os.urandom(size)])
+        database.execute("DROP TABLE ballast")
+    assert store.with_name(f"{store.name}.wal").stat().st_size > size
 
 
 def rows(store: Path) -> int:
