@@ -84,7 +84,7 @@ KANBAN = serial_line(
 SCRAPPING = serial_line([Station(), Station(scraps=0.2), Station()], 1)
 
 
-def _lines() -> list[Case]:
+def _pairs() -> list[Case]:
     return [
         Case(
             name="two unreliable exponential machines, 5 places",
@@ -117,6 +117,11 @@ def _lines() -> list[Case]:
             )
             for pull, published in (("eager", "0.674974"), ("synchronous", "0.665385"))
         ),
+    ]
+
+
+def _scrap_and_oven() -> list[Case]:
+    return [
         Case(
             name="scrap in the middle of three stations, 1 place",
             source="Markov chain of this line",
@@ -134,6 +139,11 @@ def _lines() -> list[Case]:
             facts=(throughput(oven_throughput(1.0, 1.0 / 3.0, 3, 2, 4), relative=5e-4),),
             horizon_s=240_000.0,
         ),
+    ]
+
+
+def _loops() -> list[Case]:
+    return [
         Case(
             name="CONWIP, four stations, 5 cards",
             source="Buzen, Communications of the ACM 16 (1973) 527-531",
@@ -161,4 +171,4 @@ def _lines() -> list[Case]:
     ]
 
 
-LINES = (*_hillier_boling(), *_lines())
+LINES = (*_hillier_boling(), *_pairs(), *_scrap_and_oven(), *_loops())

@@ -166,22 +166,15 @@ def _merged() -> Plant:
     return plant(units, {"of_a": ("a", "join", ROOMY), "of_b": ("b", "join", ROOMY)})
 
 
-def _networks() -> list[Case]:
-    source = "Jackson, Operations Research 5 (1957) 518-521"
+JACKSON = "Jackson, Operations Research 5 (1957) 518-521"
+
+
+def _reworked() -> list[Case]:
     again = 1.0 / (1.0 - REWORKED)
-    split_time = 1.0 / (2.0 - 0.8) + 0.3 / (0.5 - 0.24) + 0.7 / (1.0 - 0.56)
-    merged_time = (0.2 / (2.0 - 0.2) + 0.4 / (2.0 - 0.4)) / 0.6 + 1.0 / (1.0 - 0.6)
     return [
         Case(
-            name="three queues in a row",
-            source=source,
-            line=_tandem,
-            facts=(time_in_system(formulas.jackson_time(0.5, TANDEM, (1.0, 1.0, 1.0))),),
-            horizon_s=300_000.0,
-        ),
-        Case(
             name="rework without limit",
-            source=source,
+            source=JACKSON,
             line=lambda: _rework(1000),
             facts=(
                 time_in_system(formulas.jackson_time(0.4, (2.0, 1.0, 1.25), (1.0, again, again))),
@@ -215,9 +208,23 @@ def _networks() -> list[Case]:
             ),
             horizon_s=300_000.0,
         ),
+    ]
+
+
+def _branching() -> list[Case]:
+    split_time = 1.0 / (2.0 - 0.8) + 0.3 / (0.5 - 0.24) + 0.7 / (1.0 - 0.56)
+    merged_time = (0.2 / (2.0 - 0.2) + 0.4 / (2.0 - 0.4)) / 0.6 + 1.0 / (1.0 - 0.6)
+    return [
+        Case(
+            name="three queues in a row",
+            source=JACKSON,
+            line=_tandem,
+            facts=(time_in_system(formulas.jackson_time(0.5, TANDEM, (1.0, 1.0, 1.0))),),
+            horizon_s=300_000.0,
+        ),
         Case(
             name="split by probability",
-            source=source,
+            source=JACKSON,
             line=_split,
             facts=(
                 time_in_system(split_time),
@@ -235,7 +242,7 @@ def _networks() -> list[Case]:
         ),
         Case(
             name="two queues into one",
-            source=source,
+            source=JACKSON,
             line=_merged,
             facts=(time_in_system(merged_time),),
             horizon_s=300_000.0,
@@ -246,7 +253,8 @@ def _networks() -> list[Case]:
 QUEUES = (
     *_markovian(),
     *map(_general, LAWS),
-    *_networks(),
+    *_branching(),
+    *_reworked(),
     Case(
         name="zero buffer pair of unequal rates",
         source="Hunt, Operations Research 4 (1956) 674-683",

@@ -231,18 +231,19 @@ def two_branches(**more: Any) -> Plant:
     )
 
 
-def lines() -> dict[str, Plant]:
-    def serial_with(**second: Any) -> Plant:
-        return plant(
-            {
-                "a": unit(exponential(5.0), failure_modes=BY_THE_CLOCK),
-                "b": unit(exponential(5.0), **second),
-                "c": unit(exponential(5.0), failure_modes=FAILS),
-            },
-            {"x": ("a", "b", 2), "y": ("b", "c", 0)},
-        )
+def serial_with(**second: Any) -> Plant:
+    return plant(
+        {
+            "a": unit(exponential(5.0), failure_modes=BY_THE_CLOCK),
+            "b": unit(exponential(5.0), **second),
+            "c": unit(exponential(5.0), failure_modes=FAILS),
+        },
+        {"x": ("a", "b", 2), "y": ("b", "c", 0)},
+    )
 
-    split = plant(
+
+def split_and_merge() -> Plant:
+    return plant(
         {
             "a": unit(
                 exponential(2.0),
@@ -254,7 +255,10 @@ def lines() -> dict[str, Plant]:
         },
         {"x": ("a", "b", 1), "y": ("a", "c", 0), "u": ("b", "d", 1), "v": ("c", "d", 1)},
     )
-    rework = plant(
+
+
+def reworking() -> Plant:
+    return plant(
         {
             "a": unit(exponential(5.0), defects={"base": 0.3}),
             "b": unit(exponential(4.0), takes="any", defects={"base": 0.2}),
@@ -264,6 +268,22 @@ def lines() -> dict[str, Plant]:
         },
         {"x": ("a", "b", 2), "y": ("b", "c", 2), "r": ("c", "b", 20)},
     )
+
+
+def arriving() -> Plant:
+    return plant(
+        {
+            "a": unit(
+                exponential(5.0),
+                release={"policy": "arrivals", "interarrival": exponential(5.5)},
+            ),
+            "b": unit(exponential(4.0)),
+        },
+        {"x": ("a", "b", 2)},
+    )
+
+
+def lines() -> dict[str, Plant]:
     people = {"t": {"count": 1, "skills": ("a", "b")}}
     return {
         "serial": serial([exponential(5.0)] * 5, 1),
@@ -273,21 +293,11 @@ def lines() -> dict[str, Plant]:
         "upkeep": serial_with(upkeep={"g": {"every_parts": 20, "duration": constant(30.0)}}),
         "assembly": two_branches(failure_modes=BY_THE_CLOCK),
         "eager assembly": two_branches(failure_modes=BY_THE_CLOCK, pull="eager"),
-        "split and merge": split,
-        "rework": rework,
+        "split and merge": split_and_merge(),
+        "rework": reworking(),
         "operators": with_more(serial_with(operator=("work",)), operators=people),
         "cards": with_more(serial_with(), kanban={"k": {"cards": 3, "first": "a", "last": "c"}}),
-        "arrivals": serial_with()
-        and plant(
-            {
-                "a": unit(
-                    exponential(5.0),
-                    release={"policy": "arrivals", "interarrival": exponential(5.5)},
-                ),
-                "b": unit(exponential(4.0)),
-            },
-            {"x": ("a", "b", 2)},
-        ),
+        "arrivals": arriving(),
     }
 
 
