@@ -14,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from click.testing import CliRunner, Result
 
@@ -214,6 +215,13 @@ def test_a_machine_that_has_not_compiled_answers_with_the_reference_and_says_so(
     assert begun == [True]
 
 
+def _is_at_work(pid: int) -> bool:
+    """Every worker has used more time than it takes to start one."""
+    children = psutil.Process(pid).children()
+    workers = [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+    return bool(workers) and all(sum(w.cpu_times()[:2]) > 3.0 for w in workers)
+
+
 @pytest.mark.slow
 def test_ctrl_c_ends_a_long_run_with_one_line(tmp_path: Path) -> None:
     """Runs that were begun in processes end with it."""
@@ -225,7 +233,10 @@ def test_ctrl_c_ends_a_long_run_with_one_line(tmp_path: Path) -> None:
         text=True,
         start_new_session=True,
     )
-    time.sleep(8.0)
+    deadline = time.monotonic() + 60.0
+    while not _is_at_work(process.pid):
+        assert time.monotonic() < deadline, "it did not begin its runs in processes"
+        time.sleep(0.1)
     os.killpg(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=20)
     assert (process.returncode, out, err) == (130, "", "linetwin: cancelled\n")

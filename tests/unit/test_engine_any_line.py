@@ -98,12 +98,10 @@ def test_no_part_is_lost_and_every_second_has_a_state(line: Any, data: st.DataOb
     for shares in run.unit_states.values():
         assert sum(float(share[0]) for share in shares.values()) == pytest.approx(1.0)
         assert all(float(share[0]) >= 0 for share in shares.values())
-    for name, index in zip(trace.units, range(len(trace.units)), strict=True):
+    for index, name in enumerate(trace.units):
         mine = trace.unit == index
-        begun = int((mine & (trace.kind == trace.kinds.index("start"))).sum())
-        ended = sum(
-            int((mine & (trace.kind == trace.kinds.index(k))).sum()) for k in ("finish", "reject")
-        )
+        n = {kind: int((mine & (trace.kind == k)).sum()) for k, kind in enumerate(trace.kinds)}
+        begun, ended = n["start"], n["finish"] + n["reject"]
         # at most one part of a live start ends without having begun here, one is still inside
         assert -1 <= begun - ended <= 1
         assert begun == sum(int(run.starts[name, p].sum()) for p in ("P", "Q"))

@@ -16,18 +16,17 @@ from connectors.web.models.experiments import WhatIf
 from tests.runtime_lab import NOW, bearing_forecast, office
 from twin.calibration import CalibratedPlant
 from twin.engine import LiveState, UnitStart
-from twin.plant import Lognormal, WorkUnitState, load_plant
+from twin.plant import Lognormal, Plant, WorkUnitState, load_plant
 
 PRACTICE = Path(__file__).parents[2] / "simulators" / "practice" / "plant.toml"
 CHANGE = "station.reflow.peak_temperature=+3"
 
 
-def test_the_api_and_the_command_line_agree_to_the_last_bit(tmp_path: Path) -> None:
-    nominal = load_plant(PRACTICE)
+def calibrated_from(nominal: Plant) -> CalibratedPlant:
     fitted = {product: Lognormal(mean_s=1 / 3 + 18, cv=0.07) for product in nominal.products}
     aoi = nominal.work_units["aoi"]
     aoi = aoi.model_copy(update={"cycle_time": {**aoi.cycle_time, **fitted}})
-    calibrated = CalibratedPlant(
+    return CalibratedPlant(
         plant=nominal.model_copy(update={"work_units": {**nominal.work_units, "aoi": aoi}}),
         nominal=nominal,
         as_of=NOW,
@@ -36,6 +35,11 @@ def test_the_api_and_the_command_line_agree_to_the_last_bit(tmp_path: Path) -> N
         version="v",
         notes=(),
     )
+
+
+def test_the_api_and_the_command_line_agree_to_the_last_bit(tmp_path: Path) -> None:
+    nominal = load_plant(PRACTICE)
+    calibrated = calibrated_from(nominal)
     busy = UnitStart(
         state=WorkUnitState.PRODUCTION, product="FG-GW10", order_id="JO-1002", remaining_s=1 / 7
     )
@@ -68,6 +72,7 @@ def test_the_api_and_the_command_line_agree_to_the_last_bit(tmp_path: Path) -> N
         deadline = time.monotonic() + 60
         while (job := desk.desk.job(job["job_id"]))["state"] in ("queued", "running"):
             assert time.monotonic() < deadline
+            time.sleep(0.02)
     finally:
         desk.close()
     asked = ["whatif", PRACTICE, "--set", CHANGE, "--horizon", "30min", "--replications", 2]
