@@ -153,7 +153,7 @@ def carried_out(asked: Asked) -> Iterator[Execution]:
     """Where and how runs are carried out; Ctrl-C ends the command with one line.
 
     Raises:
-        NotFoundError, SourceError, ConflictError: As ``connectors.runtime.cluster.cluster``.
+        NotFoundError, DataError, SourceError, ConflictError: As ``connectors.runtime.cluster.cluster``.
     """
     from connectors.runtime.cluster import cluster
     from connectors.runtime.pool import late_workers

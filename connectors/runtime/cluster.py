@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import re
+import socket
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from typing import Any, cast
 
-from twin.errors import ConflictError, NotFoundError, SourceError
+from twin.errors import ConflictError, DataError, NotFoundError, SourceError
 
 __all__ = ["cluster"]
 
@@ -31,6 +33,7 @@ def cluster(address: str, *, timeout_s: float = 10.0) -> Iterator[Executor]:
 
     Raises:
         NotFoundError: The library of the extra ``cluster`` is not installed.
+        DataError: The address is none.
         SourceError: No scheduler answers there, or it has no worker.
         ConflictError: A worker runs other code; the message names it.
 
@@ -47,7 +50,10 @@ def cluster(address: str, *, timeout_s: float = 10.0) -> Iterator[Executor]:
         from distributed import Client  # a tenth of all we install, and only clusters need it
     except ImportError:
         raise NotFoundError(f"a cluster needs the library distributed: {_HOW}") from None
+    place = _place(address)
     try:
+        # Asked first: a client that found nobody waits again when it goes, and says so at length.
+        socket.create_connection(place, timeout=timeout_s).close()
         client = Client(address, timeout=timeout_s, set_as_default=False)
     except (OSError, TimeoutError, ValueError) as e:
         within = f"within {timeout_s:g} s"
@@ -59,6 +65,14 @@ def cluster(address: str, *, timeout_s: float = 10.0) -> Iterator[Executor]:
             yield executor
         finally:
             executor.shutdown(wait=False)
+
+
+def _place(address: str) -> tuple[str, int]:
+    """Host and port of a scheduler."""
+    match = re.fullmatch(r"(?:tcp|tls)://(?:\[(.+)\]|([^:/]+)):(\d{1,5})", address)
+    if match is None or int(match[3]) > 65_535:
+        raise DataError(f'"{address}" is no address of a Dask scheduler; write tcp://host:port')
+    return match[1] or match[2], int(match[3])
 
 
 def _check(client: Any, address: str) -> None:

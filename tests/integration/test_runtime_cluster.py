@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import socket
+import time
 from collections.abc import Iterator
 from concurrent.futures import CancelledError, Executor
 from pathlib import Path
@@ -108,3 +111,25 @@ def test_where_no_scheduler_is_the_address_is_named() -> None:
         cluster("tcp://127.0.0.1:1", timeout_s=0.5),
     ):
         pass
+
+
+@pytest.mark.parametrize(
+    "address", ["foo", "127.0.0.1:8786", "http://a:1", "tcp://a", "tcp://a:99999"]
+)
+def test_what_is_no_address_is_refused_with_the_way_to_write_one(address: str) -> None:
+    with pytest.raises(DataError, match="write tcp://host:port"), cluster(address):
+        pass
+
+
+def test_a_cluster_that_nobody_answers_for_leaves_nothing_that_waits(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as silent:
+        address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
+        silent.close()
+        before = time.monotonic()
+        with pytest.raises(SourceError), cluster(address, timeout_s=5.0):
+            pass
+    gc.collect()
+    assert time.monotonic() - before < 5.0
+    assert capfd.readouterr().err == ""
