@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,18 @@ from connectors.cli.running import Asked, answered, carried_out, replications_op
 
 __all__ = ["best", "bottleneck", "simulate", "sweep", "whatif"]
 
-_FILE = click.Path(path_type=Path, dir_okay=False, writable=True)
+
+class _File(click.Path):
+    """A file that will be written: its folder must be there before hours of work are."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        path = Path(os.fsdecode(super().convert(value, param, ctx)))
+        if not path.parent.is_dir():
+            self.fail(f"{str(path.parent)!r} is no folder; make it first", param, ctx)
+        return path
+
+
+_FILE = _File(dir_okay=False, writable=True)
 
 
 @click.command()
@@ -59,6 +71,7 @@ def simulate(
         max_replications=max_replications,
     )
     basis = asked.basis(plant)
+    question.check(basis.plant)
     with carried_out(asked) as how:
         document, log = question.played(basis, how, trace=trace is not None)
     if trace is not None and log is not None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from connectors.jobs import Outlook, gathered, outlook_arguments, path_step
 from twin.engine import component_consumption, simulate
-from twin.errors import DataError, Fault, FileFaults
+from twin.errors import DataError
 
 if TYPE_CHECKING:
     from twin.engine import Engine, EventTrace, RunResult
@@ -61,7 +61,7 @@ class Question(Protocol):
         """Refuse what cannot be asked of this plant, before anything runs.
 
         Raises:
-            DataError, FileFaults: What is wrong.
+            DataError, FileFaults, NotFoundError: What is wrong.
         """
         ...
 
@@ -89,7 +89,10 @@ class Simulation:
     max_replications: int = 1000
 
     def check(self, plant: Plant) -> None:
-        """Nothing to refuse."""
+        """There are such figures."""
+        from twin.scenarios.pairs import check_kpis
+
+        check_kpis(self.kpis)
 
     def answer(self, basis: Basis, how: Execution) -> dict[str, Any]:
         """Figures with intervals, shares of states, orders."""
@@ -212,18 +215,10 @@ class Choice:
     """None: as the figure declares."""
 
     def check(self, plant: Plant) -> None:
-        """Every scenario can be made, and has a name of its own."""
-        names = [one.name for one in self.scenarios]
-        if len(set(names)) < len(names) or len(names) < 2:
-            raise DataError("a selection needs two scenarios or more, each with a name of its own")
-        faults: list[Fault] = []
-        for scenario in self.scenarios:
-            try:
-                scenario.applied(plant)
-            except FileFaults as e:
-                faults += e.faults
-        if faults:
-            raise FileFaults(faults)
+        """Every scenario can be made and has a name of its own, and the best of them can be told."""
+        from twin.scenarios.best import check_selection
+
+        check_selection(plant, self.scenarios, self.kpi, **self._race)
 
     def answer(self, basis: Basis, how: Execution) -> dict[str, Any]:
         """The best, what is guaranteed, and what was seen of each."""
@@ -234,15 +229,21 @@ class Choice:
             basis.plant,
             self.scenarios,
             self.kpi,
-            delta=self.delta,
-            probability=self.probability,
-            first=min(16, self.max_replications),
-            max_replications=self.max_replications,
-            better=self.better,
+            **self._race,
             **_how(how),
             **arguments,
         )
         return found.as_dict()
+
+    @property
+    def _race(self) -> dict[str, Any]:
+        return {
+            "delta": self.delta,
+            "probability": self.probability,
+            "first": min(16, self.max_replications),
+            "max_replications": self.max_replications,
+            "better": self.better,
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -258,7 +259,10 @@ class Search:
     relative_step: float = 0.05
 
     def check(self, plant: Plant) -> None:
-        """Nothing to refuse."""
+        """There is such a figure."""
+        from twin.scenarios.pairs import check_kpis
+
+        check_kpis([self.kpi])
 
     def answer(self, basis: Basis, how: Execution) -> dict[str, Any]:
         """Shares of the critical path by station, and what the line answers to each parameter."""

@@ -76,7 +76,7 @@ class Jobs:
         """Queue a question; the job's document.
 
         Raises:
-            DataError, FileFaults: It cannot be asked of this plant; nothing was queued.
+            DataError, FileFaults, NotFoundError: It cannot be asked of this plant; nothing was queued.
         """
         question.check(basis.plant)
         kind = question.kind

@@ -255,6 +255,18 @@ async def test_what_cannot_be_asked_is_refused_before_it_is_queued() -> None:
             b.ask(Choice(scenarios=(Scenario.of("as it is"), wrong)))
         with pytest.raises(DataError, match="name of its own"):
             b.ask(Choice(scenarios=(Scenario.of("same"), Scenario.of("same"))))
+        two = (Scenario.of("as it is"), Scenario.of("crews", "maintenance.crews=2"))
+        with pytest.raises(DataError, match="must lie between 1/2 and 1"):
+            b.ask(Choice(scenarios=two, probability=0.3))
+        with pytest.raises(DataError, match="say which you want"):
+            b.ask(Choice(scenarios=two, kpi="energy_kwh"))
+        for lost in (
+            Search(kpi="luck"),
+            Simulation(kpis=("luck",)),
+            Choice(scenarios=two, kpi="luck"),
+        ):
+            with pytest.raises(NotFoundError, match="no KPI luck; known are throughput_per_h"):
+                b.ask(lost)
         assert b.jobs.documents() == []
 
 

@@ -143,3 +143,20 @@ def test_wrong_arguments_are_refused() -> None:
         look(line, kpi="beauty")
     with pytest.raises(NotFoundError, match="nowhere"):
         look(line, only=["nowhere"])
+
+
+def test_of_a_figure_that_is_neither_good_nor_bad_it_says_what_moves_it() -> None:
+    line = plant({"u": unit(5.0, power={"production_w": 1000.0})})
+    found = look(line, kpi="energy_kwh")
+    assert found.message.startswith(
+        "it answers most to: machines of u, one more: energy_kwh by 100"
+    )
+
+
+def test_of_a_figure_that_is_zero_it_does_not_say_a_share() -> None:
+    # A part every 5.1 s at a machine that takes 5 s and has no place to wait: lost only if it takes 5 % more.
+    release = {"policy": "arrivals", "interarrival": constant(5.1), "places": 0}
+    found = look(plant({"u": unit(5.0, release=release)}), kpi="lost_parts")
+    assert found.baseline == 0.0
+    assert "lost_parts is 0 as it is, so there is no share" in found.message
+    assert "nan" not in found.message

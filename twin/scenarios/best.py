@@ -16,6 +16,7 @@ from twin.errors import DataError, Fault, FileFaults, NotFoundError
 from twin.plant import Plant
 from twin.scenarios.arguments import Execution, RunArguments, run_arguments
 from twin.scenarios.blocks import run_plants
+from twin.scenarios.pairs import check_kpis
 from twin.scenarios.played import Played, played
 from twin.scenarios.scenario import Scenario, scenario_of
 from twin.scenarios.screening import Screening, boundary, screen
@@ -24,7 +25,7 @@ from twin.scenarios.selection import Alternative, Direction, Elimination, Select
 if TYPE_CHECKING:
     from twin.scenarios.cache import RunCache
 
-__all__ = ["select_best"]
+__all__ = ["check_selection", "select_best"]
 
 
 def select_best(
@@ -119,6 +120,23 @@ def select_best(
         race.advance(min(race.n + step, max_replications))
     tell(1.0)
     return _selection(race, named, kpi, direction, size, probability)
+
+
+def check_selection(
+    plant: Plant,
+    scenarios: Sequence[Scenario],
+    kpi: str,
+    *,
+    delta: float | None,
+    probability: float,
+    first: int,
+    max_replications: int,
+    better: Direction | None,
+) -> None:
+    """Refuse what `select_best` refuses, before anything runs; arguments and errors as there."""
+    _direction(kpi, better)
+    _check(scenarios, delta, probability, first, 1, max_replications)
+    _plants(plant, scenarios)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -247,8 +265,7 @@ def _default_delta(race: _Race) -> float:
 
 
 def _direction(kpi: str, better: Direction | None) -> Direction:
-    if kpi not in KPIS:
-        raise NotFoundError(f'no KPI "{kpi}"; known are {", ".join(KPIS)}')
+    check_kpis([kpi])
     found = better or KPIS[kpi].better
     if found == "neither":
         raise DataError(f"{kpi} is neither better when higher nor when lower; say which you want")
@@ -269,7 +286,9 @@ def _check(
     if len(named) < 2:
         faults.append("a selection needs at least two scenarios")
     if twice:
-        faults.append(f"scenarios have the same name: {', '.join(twice)}")
+        faults.append(
+            f"scenarios have the same name: {', '.join(twice)}; give each a name of its own"
+        )
     if delta is not None and not delta > 0.0:
         faults.append(f"delta is {delta}, it must be above 0")
     if len(named) > 1 and not 1.0 / len(named) < probability < 1.0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -10,9 +11,9 @@ import numpy as np
 
 from twin.engine import KPIS, t_interval
 from twin.engine.types import Floats
-from twin.errors import DataError
+from twin.errors import DataError, NotFoundError
 
-__all__ = ["KpiComparison", "Verdict", "check_level", "paired", "plain"]
+__all__ = ["KpiComparison", "Verdict", "check_kpis", "check_level", "paired", "plain"]
 
 Verdict = Literal["better", "worse", "changed", "no clear change"]
 
@@ -101,6 +102,19 @@ def check_level(level: float) -> None:
     """
     if not 0.0 < level < 1.0:
         raise DataError(f"level is {level}, it must lie between 0 and 1")
+
+
+def check_kpis(names: Iterable[str]) -> None:
+    """Refuse figures that no run has.
+
+    Raises:
+        NotFoundError: A name is not one of ``twin.engine.KPIS``.
+
+    Example:
+        >>> check_kpis(["throughput_per_h"])
+    """
+    if strange := [name for name in names if name not in KPIS]:
+        raise NotFoundError(f"no KPI {', '.join(strange)}; known are {', '.join(KPIS)}")
 
 
 def _verdict(low: float, high: float, better: Literal["higher", "lower", "neither"]) -> Verdict:

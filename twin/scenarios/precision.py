@@ -8,13 +8,13 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
-from twin.engine import KPIS, RunResult, t_interval
+from twin.engine import RunResult, t_interval
 from twin.engine.types import Floats
 from twin.errors import DataError, NotFoundError
 from twin.plant import Plant
 from twin.scenarios.arguments import BLOCK, Execution, RunArguments, run_arguments
 from twin.scenarios.blocks import run_plants
-from twin.scenarios.pairs import check_level, plain
+from twin.scenarios.pairs import check_kpis, check_level, plain
 from twin.scenarios.played import joined_pieces
 from twin.scenarios.stored import first_replications
 from twin.scenarios.warmup import WarmUp, choose_warm_up
@@ -206,8 +206,7 @@ def _check(width: float, level: float, first: int, at_most: int, names: Sequence
         raise DataError(f"first is {first} and at_most {at_most}; 2 <= first <= at_most must hold")
     if not names:
         raise DataError("name at least one KPI")
-    if strange := [name for name in names if name not in KPIS]:
-        raise NotFoundError(f'no KPI "{strange[0]}"; known are {", ".join(KPIS)}')
+    check_kpis(names)
 
 
 def _width(values: Floats, level: float) -> float:

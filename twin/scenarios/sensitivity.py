@@ -18,7 +18,7 @@ from twin.plant import Plant
 from twin.scenarios.arguments import BLOCK, Execution, RunArguments, run_arguments
 from twin.scenarios.blocks import run_plants
 from twin.scenarios.changes import Change, apply_changes
-from twin.scenarios.pairs import Verdict, check_level, paired, plain
+from twin.scenarios.pairs import Verdict, check_kpis, check_level, paired, plain
 
 if TYPE_CHECKING:
     from twin.scenarios.cache import RunCache
@@ -87,18 +87,21 @@ class Sensitivities:
     @property
     def message(self) -> str:
         """What would help most, in a sentence."""
-        clear = [row for row in self.rows if row.verdict in ("better", "worse")]
+        clear = [row for row in self.rows if row.verdict != "no clear change"]
         if not clear:
             return f"no parameter moves {self.kpi} clearly; try more replications"
-        return f"most would help: {self._said(clear[0])}" + (
+        most = "it answers most to" if KPIS[self.kpi].better == "neither" else "most would help"
+        return f"{most}: {self._said(clear[0])}" + (
             f"; then {self._said(clear[1])}" if len(clear) > 1 else ""
         )
 
     def _said(self, row: Sensitivity) -> str:
-        up = row.verdict == "better"
+        up = row.verdict != "worse"
         step = "one more" if up else "one less"
         if not row.parameter.counted:
             step = f"{100 * self.relative_step:g} % {'more' if up else 'less'}"
+        if math.isnan(row.effect):
+            return f"{row.parameter.name}, {step}: {self.kpi} is 0 as it is, so there is no share"
         ends = sorted(abs(x) for x in (row.effect_low, row.effect_high))
         return (
             f"{row.parameter.name}, {step}: {self.kpi} by {abs(row.effect):.1%} "
@@ -219,8 +222,7 @@ def sensitivities(
         Law, Simulation Modeling and Analysis, 5th ed., section 12.5 (derivatives by differences), 11.2 (CRN).
     """
     check_level(level)
-    if kpi not in KPIS:
-        raise NotFoundError(f'no KPI "{kpi}"; known are {", ".join(KPIS)}')
+    check_kpis([kpi])
     if not 0.0 < relative_step < 1.0:
         raise DataError(f"relative_step is {relative_step}, it must lie between 0 and 1")
     moved = _chosen(parameters(plant), only)

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from twin.engine import KPIS, RunResult, t_interval
 from twin.engine.types import Floats
-from twin.errors import DataError, Fault, FileFaults, NotFoundError
+from twin.errors import DataError, Fault, FileFaults
 from twin.plant import Plant
 from twin.scenarios.arguments import Execution, RunArguments, run_arguments
 from twin.scenarios.blocks import run_plants
 from twin.scenarios.changes import Change, apply_changes, parse_change
-from twin.scenarios.pairs import KpiComparison, check_level, paired, plain
+from twin.scenarios.pairs import KpiComparison, check_kpis, check_level, paired, plain
 from twin.scenarios.played import played
 
 if TYPE_CHECKING:
@@ -180,7 +180,7 @@ def sweep(
         'better'
     """
     check_level(level)
-    _check_kpis(kpis)
+    check_kpis(kpis or ())
     arguments = run_arguments(run)
     points = sweep_points(plant, grid, cancelled)
     execution = Execution(
@@ -235,12 +235,6 @@ def _kept(kpis: Sequence[str] | None, result: RunResult) -> _Kept:
 
 def _means(kept: _Kept, level: float) -> dict[str, tuple[float, float, float]]:
     return {name: t_interval(values, level) for name, values in kept.kpis.items()}
-
-
-def _check_kpis(kpis: Sequence[str] | None) -> None:
-    strange = [name for name in kpis or () if name not in KPIS]
-    if strange:
-        raise NotFoundError(f"no KPI {', '.join(strange)}; known are {', '.join(KPIS)}")
 
 
 Point = tuple[tuple[Value, ...], tuple[Change, ...]]
