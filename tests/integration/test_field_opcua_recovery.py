@@ -232,6 +232,7 @@ def test_status_change_that_ends_the_subscription_has_it_made_anew() -> None:
             await press.write_all(1)
             await soon(lambda: before.data.SubscriptionId not in press.subscriptions)
             await within(source.subscribed.wait())
+            assert source.attached == "new"
             await press.write_all(1)
             await end.until(lambda: len(set(end.rows)) == len(press.wrote))
 
