@@ -370,3 +370,10 @@ def test_a_run_without_a_log_is_refused() -> None:
     line = serial([3.0], 1)
     with pytest.raises(DataError, match="trace=True"):
         critical_path(simulate(line, start=START, horizon_s=60.0), line)
+
+
+def test_a_line_may_be_as_long_as_it_likes() -> None:
+    line = serial([1.0] * 1200, 1)
+    run = simulate(line, start=START, horizon_s=60.0, trace=True, engine="reference")
+    path = critical_path(run, line)
+    assert math.fsum(step.end_s - step.begin_s for step in path.steps) == 60.0

@@ -36,9 +36,8 @@ def history(
     if state is not None:
         _stand(found, state)
     _link(found, plant)
-    done: set[str] = set()
-    for unit in plant.work_units:
-        _depart(found, plant, unit, done)
+    for unit in _last_first(plant):
+        _depart(found, plant, unit)
     return found
 
 
@@ -152,13 +151,24 @@ def _batches(plant: Plant, unit: str, operations: list[Operation]) -> None:
         operation.blocked = any(one.blocked for one in operation.mates)
 
 
-def _depart(found: History, plant: Plant, unit: str, done: set[str]) -> None:
-    """When each part left this unit, and behind what the next could begin; units after it first."""
-    if unit in done:
-        return
-    done.add(unit)
-    for name in plant.downstream(unit):
-        _depart(found, plant, plant.storage_zones[name].downstream, done)
+def _last_first(plant: Plant) -> list[str]:
+    """Every unit behind those that come after it, as far as rework lets it."""
+    order: list[str] = []
+    done: set[str] = set()
+    for first in plant.work_units:
+        way = [] if first in done else [first]
+        while way:
+            done.add(way[-1])
+            ahead = next((u for u in flow.after(plant, way[-1]) if u not in done), None)
+            if ahead is None:
+                order.append(way.pop())
+            else:
+                way.append(ahead)
+    return order
+
+
+def _depart(found: History, plant: Plant, unit: str) -> None:
+    """When each part left this unit, and behind what the next could begin; those after it are known."""
     inside = {id(o) for z in plant.downstream(unit) for o in found.places[z].entries}
     for operation in found.operations[unit]:
         if id(operation) not in inside and not operation.blocked:
