@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import random
 import threading
 from collections.abc import Callable
-from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
+from concurrent.futures import (
+    CancelledError,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    ThreadPoolExecutor,
+)
 from functools import partial
 from typing import Any
 
@@ -14,7 +22,7 @@ import pytest
 
 from tests.engine_lab import START, exponential, serial
 from twin.engine import simulate
-from twin.errors import DataError
+from twin.errors import DataError, SourceError
 from twin.plant import Plant
 from twin.scenarios import Execution, RunArguments, blocks, run_plants
 
@@ -120,3 +128,12 @@ def test_what_is_wrong_in_a_piece_is_raised_and_the_rest_is_not_run() -> None:
 def test_no_replication_is_refused() -> None:
     with pytest.raises(DataError, match="at least 1"):
         parts(Execution(), range(0))
+
+
+def test_a_worker_that_dies_is_told_as_such() -> None:
+    spawn = multiprocessing.get_context("spawn")
+    with (
+        ProcessPoolExecutor(1, mp_context=spawn, initializer=os._exit, initargs=(1,)) as dying,
+        pytest.raises(SourceError, match="ended without an answer"),
+    ):
+        parts(Execution(executor=dying))

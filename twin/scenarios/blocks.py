@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import CancelledError, Executor, Future
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import pairwise
@@ -11,7 +11,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, TypeVar
 
 from twin.engine import RunResult
-from twin.errors import DataError
+from twin.errors import DataError, SourceError
 from twin.plant import Plant
 from twin.scenarios.arguments import BLOCK, Execution, RunArguments, simulated
 from twin.scenarios.played import joined_pieces, reused
@@ -65,6 +65,7 @@ def run_plants(
 
     Raises:
         DataError: There is no replication, or as in ``twin.engine.simulate``.
+        SourceError: A process of the executor ended without an answer.
         CancelledError: ``execution.cancelled`` said so. (concurrent.futures)
 
     Example:
@@ -196,7 +197,13 @@ class _Flight:
                 if self._cancelled is not None and self._cancelled():
                     raise CancelledError from None
             else:
-                return self.open.pop(future), future.result()
+                try:
+                    return self.open.pop(future), future.result()
+                except BrokenExecutor as e:
+                    raise SourceError(
+                        "a process that played runs ended without an answer, perhaps for want of "
+                        "memory; ask again, for fewer replications or a shorter horizon"
+                    ) from e
 
     def abandon(self) -> None:
         for future in self.open:
