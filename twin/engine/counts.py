@@ -43,6 +43,7 @@ KINDS = (
     "launch",
     "setup",
     "start",
+    "resume",
     "finish",
     "rework",
     "reject",

@@ -17,7 +17,7 @@ from twin.engine.model import (
     UpkeepTable,
     ZoneTable,
 )
-from twin.plant import Plant, Upkeep, WorkUnit
+from twin.plant import Plant, Upkeep, WorkUnit, flow
 
 __all__ = ["line_model"]
 
@@ -48,7 +48,7 @@ def line_model(
         ),
         teams=tuple(team.count for team in plant.operators.values()),
         items=tuple(run.items),
-        downstream_first=tuple(units[name] for name in _downstream_first(plant)),
+        downstream_first=tuple(units[name] for name in flow.downstream_first(plant)),
         heads=tuple(units[name] for name in plant.heads()),
         end=units[plant.ends()[0]],
         servers=sum(unit.servers for unit in plant.work_units.values()),
@@ -174,18 +174,10 @@ def _modes(unit: WorkUnit) -> tuple[ModeTable, ...]:
 def _routes(run: _Run, name: str) -> tuple[tuple[tuple[int, float], ...], tuple[int, ...]]:
     """Where finished parts go: (zone, upper end of its share), and zone by product."""
     plant, zones = run.plant, run.zones
-    unit = plant.work_units[name]
-    rework = unit.inspection.rework if unit.inspection else None
-    if not unit.routes:
-        only = next((zones[z] for z in plant.downstream(name) if z != rework), LEAVE)
-        return (), (only,) * len(plant.products)
-    to = [LEAVE if r.zone == "leave" else zones[r.zone] for r in unit.routes]
-    if unit.routes[0].share is not None:
-        ends = [*itertools.accumulate(r.share or 0.0 for r in unit.routes)]
-        return tuple(zip(to, [*ends[:-1], 1.0], strict=True)), ()
-    named = {p: zone for zone, r in zip(to, unit.routes, strict=True) for p in r.products}
-    others = next((z for z, r in zip(to, unit.routes, strict=True) if not r.products), LEAVE)
-    return (), tuple(named.get(p, others) for p in plant.products)
+    if shares := flow.shares_of(plant, name):
+        return tuple((zones.get(to, LEAVE), end) for to, end in shares), ()
+    ways = (flow.way_of(plant, name, product) for product in plant.products)
+    return (), tuple(zones.get(to, LEAVE) for to in ways)
 
 
 def _arriving(plant: Plant, unit: WorkUnit) -> tuple[float, ...]:
@@ -229,16 +221,6 @@ def _due(upkeep: Upkeep, run: _Run) -> tuple[float, ...]:
     steps = int(max(0.0, (run.horizon_s - first) // period_s + 1))
     due = (first + k * period_s for k in range(steps))
     return tuple(t for t in due if 0.0 <= t <= run.horizon_s)
-
-
-def _downstream_first(plant: Plant) -> list[str]:
-    found = plant.ends()
-    for name in found:  # grows on the way: a breadth-first walk up the line
-        for zone in plant.upstream(name):
-            before = plant.storage_zones[zone].upstream
-            if before not in found:
-                found.append(before)
-    return found
 
 
 def _cyclic(plant: Plant) -> bool:

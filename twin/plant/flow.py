@@ -5,6 +5,7 @@ Names that the plant does not know are passed over, so these work on a file that
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ __all__ = [
     "before",
     "counters",
     "counts_tell",
+    "downstream_first",
     "ends",
     "heads",
     "launchers_of",
@@ -27,6 +29,8 @@ __all__ = [
     "onward",
     "reached",
     "routes_of",
+    "shares_of",
+    "way_of",
 ]
 
 
@@ -48,6 +52,25 @@ def routes_of(plant: Plant, unit: str) -> tuple[Route, ...]:
     return (Route(zone=zones[0] if zones else LEAVE),)
 
 
+def shares_of(plant: Plant, unit: str) -> tuple[tuple[str, float], ...]:
+    """Ways that are drawn: where to (a zone or ``leave``), and the upper end of its share, the last 1. Empty: none are."""
+    routes = plant.work_units[unit].routes
+    if not routes or routes[0].share is None:
+        return ()
+    ends = [*itertools.accumulate(route.share or 0.0 for route in routes)]
+    return tuple(zip((route.zone for route in routes), [*ends[:-1], 1.0], strict=True))
+
+
+def way_of(plant: Plant, unit: str, product: str) -> str:
+    """Where parts of a product go if no way is drawn: a zone or ``leave``."""
+    routes = plant.work_units[unit].routes
+    if not routes:
+        return next(iter(onward(plant, unit)), LEAVE)
+    named = (route.zone for route in routes if product in route.products)
+    others = (route.zone for route in routes if not route.products)
+    return next(itertools.chain(named, others), LEAVE)
+
+
 def heads(plant: Plant) -> list[str]:
     """Units without a storage zone before them, in file order."""
     fed = {zone.downstream for zone in plant.storage_zones.values()}
@@ -61,6 +84,11 @@ def ends(plant: Plant) -> list[str]:
         for name, unit in plant.work_units.items()
         if not onward(plant, name) or any(route.zone == LEAVE for route in unit.routes)
     ]
+
+
+def downstream_first(plant: Plant) -> list[str]:
+    """Units from the ends backwards, breadth first: the order in which parts of a live start are numbered."""
+    return reached(ends(plant), lambda unit: before(plant, unit))
 
 
 def counters(plant: Plant) -> list[str]:

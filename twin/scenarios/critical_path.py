@@ -114,8 +114,6 @@ def critical_path(
         Research 47(18), 2009 (why blockage and starvation point to it); the path is that of the
         longest path of the event graph (Baccelli, Cohen, Olsder & Quadrat, Synchronization and Linearity, 1992).
     """
-    if run.trace is None:
-        raise DataError("a critical path is found in the event log: run with trace=True")
     number = run.first_replication if replication is None else replication
     row = number - run.first_replication
     if not 0 <= row < run.replications:
@@ -123,7 +121,7 @@ def critical_path(
         raise NotFoundError(
             f"no replication {number} in this run; known are {run.first_replication} to {last}"
         )
-    found = history(run.trace, plant, number, state)
+    found = history(run, plant, number, state)
     stopped_s = float(run.measured_s[row]) + run.warm_up_s
     early = stopped_s < run.horizon_s * (1.0 - 1e-9)
     orders = [float(finished[row]) for finished in run.order_finished_s.values()]
@@ -311,8 +309,9 @@ class _Walk:
                 if operation.finish == math.inf:
                     return _Node("finish", operation)
             lacking = self._lacking(unit)
-            if inside:
-                unit = self._blocks(inside[0])
+            freed_by = next((o.freed_by for o in inside if o.freed_by), None)
+            if freed_by is not None:
+                unit = freed_by[0].downstream
             elif lacking is None:
                 return _Node("begin", self._next(unit))
             elif lacking.entry(lacking.next) is not None:
@@ -320,17 +319,6 @@ class _Walk:
             else:
                 unit = lacking.upstream
         return None
-
-    def _blocks(self, operation: Operation) -> str:
-        """The unit that a part waits for; where the log does not say which, one that is at work."""
-        if operation.freed_by:
-            return operation.freed_by[0].downstream
-        zones = self._plant.onward(operation.unit)
-        after = [self._plant.storage_zones[zone].downstream for zone in zones]
-        at_work = (
-            u for u in after if any(o.depart == math.inf for o in self._history.operations[u])
-        )
-        return next(at_work, after[0])
 
     def _lacking(self, unit: str) -> Place | None:
         """A zone that keeps a unit waiting; None: it has all that it needs, or needs none."""

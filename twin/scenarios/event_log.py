@@ -32,6 +32,7 @@ class Operation:
     part: int
     begin: float
     """The unit turns to the part: setup or work begins. [s]"""
+    product: str = ""
     start: float = math.inf
     """Work begins. [s]"""
     finish: float = math.inf
@@ -39,6 +40,8 @@ class Operation:
     depart: float = math.inf
     """The part is out of the unit. [s]"""
     outcome: str = ""
+    to: str | None = None
+    """The zone that it was sent to as its work ended; None: it left the line, or its work has not ended."""
     blocked: bool = False
     leaves: bool = False
     live: bool = False
@@ -161,14 +164,18 @@ class Reader:
         self.launched: dict[tuple[str, int], float] = {}
         self._servers = {name: unit.servers for name, unit in plant.work_units.items()}
         self._open: dict[tuple[str, int], Operation] = {}
+        self._turned: set[tuple[str, int]] = set()
         self._last: dict[tuple[str, int], Operation] = {}
         self._delayed: dict[tuple[str, int], float] = {}
         self._off: dict[str, float] = {}
+        self._shifts: set[str] = set()
         self._stopped: dict[str, list[tuple[int, float, str, bool]]] = defaultdict(list)
         rows = np.flatnonzero(trace.replication == replication)
         self.last_s = float(trace.time_s[rows[-1]]) if len(rows) else 0.0
-        columns = (trace.time_s, trace.unit, trace.kind, trace.part)
-        for at, unit, kind, part in zip(*(c[rows].tolist() for c in columns), strict=True):
+        columns = (trace.time_s, trace.unit, trace.kind, trace.part, trace.product)
+        names = (*trace.products, "")
+        for at, unit, kind, part, product in zip(*(c[rows].tolist() for c in columns), strict=True):
+            self._product = names[product]
             self._row(at, trace.units[unit], trace.kinds[kind], part)
         self._close()
 
@@ -176,7 +183,7 @@ class Reader:
         key = (unit, part)
         if kind == "launch":
             self.launched.setdefault(key, at)
-        elif kind in ("delay", "setup", "start"):
+        elif kind in ("delay", "setup", "start", "resume"):
             self._turn(at, key, kind)
         elif kind in ("finish", "reject", "rework"):
             self._end(at, key, kind)
@@ -188,48 +195,68 @@ class Reader:
             self._stop(at, unit, kind, part)
 
     def _turn(self, at: float, key: tuple[str, int], kind: str) -> None:
-        """The unit turns to a part: it may wait for an operator, set up, and then work."""
+        """The unit turns to a part: it sets up and works, and may wait for an operator before and in between."""
         unit, part = key
         if key in self._delayed and kind != "delay":
             insort(self.stops[unit], (self._delayed.pop(key), at, "operator", part))
         operation = self._open.get(key)
         if operation is None:
-            operation = self._open[key] = Operation(unit=unit, part=part, begin=at)
+            operation = self._open[key] = self._operation(key, at)
             self.operations[unit].append(operation)
-        if kind == "start":
+        if kind == "delay":
+            self._delayed.setdefault(key, at)  # it may be stopped while it waits
+        elif kind == "start":
             operation.start = at
-        elif kind == "delay" and operation.start == math.inf:
-            self._delayed[key] = at
+        elif kind == "resume" and key not in self._turned:  # what goes on began before the run did
+            self.operations[unit].remove(operation)
+            self.operations[unit].insert(0, operation)
+            operation.begin, operation.live = 0.0, True
+        if kind != "delay":
+            self._turned.add(key)
+
+    def _operation(self, key: tuple[str, int], begin: float) -> Operation:
+        return Operation(unit=key[0], part=key[1], begin=begin, product=self._product)
 
     def _end(self, at: float, key: tuple[str, int], kind: str) -> None:
         operation = self._open.pop(key, None)
+        self._turned.discard(key)
         if operation is None:
             last = self._last.get(key)
             if last is not None and last.finish == at:  # finish and what became of it
                 last.outcome = kind
                 return
-            operation = Operation(unit=key[0], part=key[1], begin=0.0, start=0.0, live=True)
+            operation = self._operation(key, 0.0)
+            operation.live = True
             self.operations[key[0]].insert(0, operation)
         operation.finish, operation.outcome = at, kind
-        operation.start = min(operation.start, at)
+        if operation.start == math.inf:  # no setup that a live start found was under way
+            operation.start = operation.begin
         self._last[key] = operation
 
     def _stop(self, at: float, unit: str, kind: str, part: int) -> None:
-        if kind == "off":
-            self._off[unit] = at
-        elif kind == "on":
-            insort(self.stops[unit], (self._off.pop(unit, 0.0), at, "off", -1))
+        if kind in ("off", "on"):
+            self._shift(at, unit, kind)
         elif kind in ("failure", "maintenance"):
             self._stopped[unit].append((part, at, "down", kind == "maintenance"))
         else:
             self._go_on(at, unit, kind, part)
 
+    def _shift(self, at: float, unit: str, kind: str) -> None:
+        """All servers of a unit have its shifts, and each has a row."""
+        if kind == "off":
+            self._off[unit] = at
+        elif unit in self._off or unit not in self._shifts:
+            insort(self.stops[unit], (self._off.pop(unit, 0.0), at, "off", -1))
+        self._shifts.add(unit)
+
     def _go_on(self, at: float, unit: str, kind: str, part: int) -> None:
         """A crew has come, or has gone: what the stop was until now is over."""
         waiting = self._stopped[unit]
         wanted = "down" if kind == "repair" else "mending"
-        same = [s for s in waiting if s[2] == wanted and self._servers[unit] == 1]
-        same = same or [s for s in waiting if s[2] == wanted and s[0] == part]
+        ours = [s for s in waiting if s[2] == wanted]
+        same = ours if self._servers[unit] == 1 else [s for s in ours if s[0] == part]
+        # What it held as it went down may have been taken out of its hand meanwhile.
+        same = same or [s for s in ours if s[0] >= 0 and (unit, s[0]) not in self._open]
         if not same:  # it stood so when the run began
             self._stopped[unit] += [(part, at, "mending", False)] if kind == "repair" else []
             insort(self.stops[unit], (0.0, at, "down" if kind == "repair" else "repair", part))

@@ -5,23 +5,32 @@ from __future__ import annotations
 import itertools
 import math
 from bisect import insort
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 
-from twin.engine import EventTrace, LiveState
+from twin.engine import LiveState, RunResult, UnitStart
+from twin.engine.inputs import VISIT
+from twin.engine.streams import Stream
+from twin.errors import DataError
 from twin.plant import Plant, WorkUnitState, flow
 from twin.scenarios.event_log import History, Operation, Place, Reader
 
 __all__ = ["history"]
 
-_HELD = -2
-"""In place of the number of a part that was held when the run began."""
+_Stood = dict[int, str]
+"""Zones in which parts stood when the run began, by their numbers."""
 
 
 def history(
-    trace: EventTrace, plant: Plant, replication: int, state: LiveState | None = None
+    run: RunResult, plant: Plant, replication: int, state: LiveState | None = None
 ) -> History:
-    """Read one replication of a log, and join what it says unit by unit along the zones."""
-    read = Reader(trace, plant, replication)
+    """Read one replication of a log, and join what it says unit by unit along the zones.
+
+    Raises:
+        DataError: The run kept no trace.
+    """
+    if run.trace is None:
+        raise DataError("a critical path is found in the event log: run with trace=True")
+    read = Reader(run.trace, plant, replication)
     found = History(
         operations=read.operations,
         launched=read.launched,
@@ -33,24 +42,56 @@ def history(
         places=_places(plant, state),
         last_s=read.last_s,
     )
-    if state is not None:
-        _stand(found, state)
-    _link(found, plant)
+    stood = _stand(found, plant, state) if state is not None else {}
+    for unit in plant.work_units:
+        _send(found.operations[unit], plant, Stream(run.seed, replication, unit, "route"))
+    _link(found, plant, stood)
     for unit in _last_first(plant):
         _depart(found, plant, unit)
     return found
 
 
-def _stand(found: History, state: LiveState) -> None:
-    """Parts that stood in units when the run began, as far as the log does not speak of it."""
-    for unit, operations in found.operations.items():
-        for one in state.servers_of(unit):
-            if one.state is WorkUnitState.BLOCKED and one.holds_part:
-                held = Operation(unit=unit, part=_HELD, begin=0.0, start=0.0, finish=0.0)
-                held.outcome, held.blocked, held.live = "finish", True, True
-                operations.insert(0, held)
-            elif one.state is WorkUnitState.SETUP and one.holds_part and operations:
-                operations[0].begin, operations[0].live = 0.0, True
+def _stand(found: History, plant: Plant, state: LiveState) -> _Stood:
+    """Parts that stood in units when the run began, as far as the log does not speak of it; and those in zones."""
+    stood: _Stood = {}
+    numbers = itertools.count()
+    for unit in flow.downstream_first(plant):
+        for one in state.servers_of(unit) if unit in state.names() else ():
+            if one.holds_part:
+                _stood(found.operations[unit], unit, next(numbers), one)
+        for zone in plant.upstream(unit):
+            stood |= {next(numbers): zone for _ in state.zones.get(zone, ())}
+    return stood
+
+
+def _stood(operations: list[Operation], unit: str, number: int, start: UnitStart) -> None:
+    """A part in a server when the run began: the first time that the unit has it."""
+    held = start.state is WorkUnitState.BLOCKED  # the log may speak of a later visit alone
+    known = next((o for o in operations if o.part == number and (o.live or not held)), None)
+    operation = known or Operation(unit=unit, part=number, begin=0.0, product=start.product or "")
+    operation.begin, operation.live = 0.0, True
+    if start.state is not WorkUnitState.SETUP:
+        operation.start = 0.0
+    if held and known is None:
+        operation.finish, operation.outcome, operation.blocked = 0.0, "finish", True
+    if known is not None:
+        operations.remove(known)
+    operations.insert(0, operation)
+
+
+def _send(operations: list[Operation], plant: Plant, drawn: Stream) -> None:
+    """Say of every part that a unit is done with where it went: by rework, by product, or as the engines drew it."""
+    visits: Counter[int] = Counter()
+    for operation in operations:
+        unit, number = operation.unit, operation.part + visits[operation.part] * VISIT
+        visits[operation.part] += 1
+        if operation.outcome == "rework":
+            operation.to = _rework(plant, unit)
+        elif operation.outcome == "finish":
+            shares = flow.shares_of(plant, unit)
+            ways = (to for to, end in shares if drawn.at(number) < end)
+            to = next(ways) if shares else flow.way_of(plant, unit, operation.product)
+            operation.to = to if to in plant.storage_zones else None
 
 
 def _places(plant: Plant, state: LiveState | None) -> dict[str, Place]:
@@ -74,17 +115,16 @@ def _rework(plant: Plant, unit: str) -> str | None:
     return inspection.rework if inspection else None
 
 
-_Waiting = dict[tuple[str, bool], dict[int, deque[Operation]]]
+_Waiting = dict[str, dict[int, deque[Operation]]]
+"""Parts that were sent to a zone, by zone and number."""
 
 
-def _link(found: History, plant: Plant) -> None:
+def _link(found: History, plant: Plant, stood: _Stood) -> None:
     """Say of every operation out of which zones its parts came, and fill the zones."""
-    waiting: _Waiting = defaultdict(lambda: defaultdict(deque))
-    for unit, operations in found.operations.items():
-        passed = [o for o in operations if o.finish < math.inf and not o.leaves]
-        for one in sorted(passed, key=lambda o: o.finish):
-            if one.outcome != "reject":
-                waiting[unit, one.outcome == "rework"][one.part].append(one)
+    waiting: _Waiting = {zone: defaultdict(deque) for zone in found.places}
+    for operations in found.operations.values():
+        for one in sorted((o for o in operations if o.to is not None), key=lambda o: o.finish):
+            waiting[one.to or ""][one.part].append(one)
     for unit, operations in found.operations.items():
         zones = [found.places[z] for z in plant.upstream(unit)]
         lead = zones[:1] if flow.assembles(plant, unit) else zones
@@ -94,48 +134,28 @@ def _link(found: History, plant: Plant) -> None:
         for operation in operations:
             if operation.live or not zones:
                 continue
-            _take(operation, lead, waiting, plant)
+            _take(operation, lead, waiting, stood)
             for place in zones[len(lead) :]:
                 operation.inputs.append((place, len(place.takes)))
                 place.takes.append(operation)
-    for place in found.places.values():
-        _untaken(place, waiting, plant)
+    for name, place in found.places.items():
+        left = (one for row in waiting[name].values() for one in row)
+        place.entries += sorted(left, key=lambda o: o.finish)
 
 
-def _take(operation: Operation, zones: list[Place], waiting: _Waiting, plant: Plant) -> None:
+def _take(operation: Operation, zones: list[Place], waiting: _Waiting, stood: _Stood) -> None:
     """The zone that a part came from: of several that hold its number, the one that it is longest in."""
-    if operation.part < 0:
-        operation.inputs.append((zones[0], len(zones[0].takes)))
-        zones[0].takes.append(operation)
-        return
-    held: list[tuple[float, int]] = []
     part = operation.part
-    for i, place in enumerate(zones):
-        row = waiting[place.upstream, place.name == _rework(plant, place.upstream)][part]
-        if row and row[0].finish <= operation.begin:
-            held.append((row[0].finish, i))
-    stood = len(zones[0].takes) < zones[0].before
-    if not (held or stood) and waiting[zones[0].upstream, False][_HELD]:
-        held, part = [(0.0, 0)], _HELD
-    place = zones[min(held)[1]] if held else zones[0]
-    if held:
-        key = (place.upstream, place.name == _rework(plant, place.upstream))
-        place.entries.append(waiting[key][part].popleft())
+    rows = ((waiting[place.name][part], place) for place in zones) if part >= 0 else ()
+    held = [(row, place) for row, place in rows if row and row[0].finish <= operation.begin]
+    row, place = min(held, key=lambda one: one[0][0].finish, default=(None, zones[0]))
+    if row:
+        place.entries.append(row.popleft())
         place.before = len(place.takes) + 1 - len(place.entries)
+    elif part in stood:
+        place = next((one for one in zones if one.name == stood[part]), place)
     operation.inputs.append((place, len(place.takes)))
     place.takes.append(operation)
-
-
-def _untaken(place: Place, waiting: _Waiting, plant: Plant) -> None:
-    """Parts that nobody took by their own number: components, and what is left at the end."""
-    rework = _rework(plant, place.upstream)
-    if place.name != rework and len(plant.onward(place.upstream)) != 1:
-        return
-    rows = waiting[place.upstream, place.name == rework].values()
-    left = sorted((one for row in rows for one in row), key=lambda o: o.finish)
-    place.entries += left
-    for row in rows:
-        row.clear()
 
 
 def _batches(plant: Plant, unit: str, operations: list[Operation]) -> None:
@@ -171,7 +191,7 @@ def _depart(found: History, plant: Plant, unit: str) -> None:
     """When each part left this unit, and behind what the next could begin; those after it are known."""
     inside = {id(o) for z in plant.downstream(unit) for o in found.places[z].entries}
     for operation in found.operations[unit]:
-        if id(operation) not in inside and not operation.blocked:
+        if id(operation) not in inside:
             operation.depart = operation.finish
     for name in plant.downstream(unit):
         _leave_into(found, found.places[name])

@@ -20,6 +20,7 @@ __all__ = ["go_on_working", "grant_flow", "let_go", "pause", "run", "stop"]
 
 _SETUP = KINDS.index("setup")
 _START = KINDS.index("start")
+_RESUME = KINDS.index("resume")
 _VISIT = np.int64(1 << 40)
 
 
@@ -159,6 +160,8 @@ def grant_flow(w: Any, server: Any) -> Any:
                 w.counters[2, team] -= 1
                 s.team = team
                 s.wants = 0
+                if w.line[0].log_on and s.fresh == 0:
+                    note(w, s.unit, _RESUME, s.first)
                 run(w, server)
                 return True
     return False

@@ -67,6 +67,8 @@ class Flow:
         if server.phase == EMPTY:
             return self._take(server)
         if server.wants_operator and self._line.operators.give(server):
+            if not server.fresh:
+                self._line.note(server.unit, "resume", server.parts[0])
             run(self._line, server)
             return True
         return False
