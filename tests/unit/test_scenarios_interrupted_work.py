@@ -12,19 +12,11 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, reject, settings
 
-from tests.engine_lab import START, constant, exponential, job, later, plant, serial, told, unit
+from tests.engine_lab import START, constant, exponential, job, later, plant, told, unit
 from tests.plant_runs import Case, cases
 from tests.sameness import simulate
-from twin.engine import (
-    LiveState,
-    PartStart,
-    PlannedMaintenance,
-    RunResult,
-    UnitStart,
-)
-from twin.engine import (
-    simulate as play,
-)
+from twin import engine
+from twin.engine import LiveState, PartStart, PlannedMaintenance, RunResult, UnitStart
 from twin.engine.inputs import VISIT
 from twin.engine.streams import uniform
 from twin.engine.variates import law_table, quantiles
@@ -68,13 +60,17 @@ def stop(at_s: float, for_s: float) -> PlannedMaintenance:
 def test_work_that_waits_for_an_operator_after_a_repair_is_no_work() -> None:
     # a works 0-50 and fails, is repaired 50-60; b has the operator 50-110; a works 110-160.
     modes = {"f": {"time_to_failure": constant(50.0), "repair": constant(10.0)}}
-    line = shared(unit(100.0, operator=["work"], failure_modes=modes), unit(60.0, operator=["work"]))
+    line = shared(
+        unit(100.0, operator=["work"], failure_modes=modes), unit(60.0, operator=["work"])
+    )
     assert spent(line) == {"a": {"service": 100.0, "repair": 10.0, "operator": 50.0}}
 
 
 def test_the_log_says_when_the_operator_is_back() -> None:
     modes = {"f": {"time_to_failure": constant(50.0), "repair": constant(10.0)}}
-    line = shared(unit(100.0, operator=["work"], failure_modes=modes), unit(60.0, operator=["work"]))
+    line = shared(
+        unit(100.0, operator=["work"], failure_modes=modes), unit(60.0, operator=["work"])
+    )
     run = simulate(line, start=START, horizon_s=165.0, jobs=[job("o", 1)], trace=True)
     assert told(run, "a") == [
         (0.0, "launch", 0),
@@ -100,11 +96,11 @@ def test_without_operators_nothing_resumes_in_the_log() -> None:
 def test_a_stop_while_it_waits_for_an_operator_is_told_from_the_waiting() -> None:
     # As above, and planned work 70-75 while a waits 60-110.
     modes = {"f": {"time_to_failure": constant(50.0), "repair": constant(10.0)}}
-    line = shared(unit(100.0, operator=["work"], failure_modes=modes), unit(60.0, operator=["work"]))
+    line = shared(
+        unit(100.0, operator=["work"], failure_modes=modes), unit(60.0, operator=["work"])
+    )
     found = spent(line, maintenance=[stop(70.0, 5.0)])
-    assert found == {
-        "a": {"service": 100.0, "repair": 10.0, "maintenance": 5.0, "operator": 45.0}
-    }
+    assert found == {"a": {"service": 100.0, "repair": 10.0, "maintenance": 5.0, "operator": 45.0}}
 
 
 def test_a_stop_before_the_operator_comes_for_the_first_time() -> None:
@@ -189,6 +185,12 @@ def test_the_night_of_two_servers_is_one_night() -> None:
         },
     )
     assert spent(line, 4) == {"a": {"service": 100.0, "off": 60.0}}
+
+
+def test_a_unit_that_is_off_shift_for_the_whole_run_is_off() -> None:
+    line = plant({"a": unit(5.0)}, weekly=["Mon-Sun 06:00-22:00"])
+    run = simulate(line, start=START, horizon_s=100.0, trace=True, maintenance=[stop(10.0, 5.0)])
+    assert critical_path(run, line).shares == {"a": {"off": 100.0}}
 
 
 def forked(**more: Any) -> Plant:
@@ -316,7 +318,7 @@ def booked_s(path: CriticalPath, kind: str) -> dict[Key, float]:
 def played(case: Case) -> RunResult:
     """The run of a case, without its warm-up; one that is refused does not count."""
     try:
-        return play(case.plant, **{**case.arguments, "warm_up_s": 0.0})
+        return engine.simulate(case.plant, **{**case.arguments, "warm_up_s": 0.0})
     except DataError:
         reject()
 

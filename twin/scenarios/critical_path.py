@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from twin.engine import LiveState, RunResult
-from twin.errors import DataError, NotFoundError
+from twin.errors import NotFoundError
 from twin.plant import Plant
 from twin.scenarios.event_log import History, Operation, Piece, Place
 from twin.scenarios.operations import history

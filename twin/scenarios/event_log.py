@@ -6,7 +6,7 @@ import itertools
 import math
 from bisect import bisect_left, insort
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -111,6 +111,11 @@ class History:
     last_s: float
     """Time of the last event. [s]"""
 
+    def set_stops(self, unit: str, stops: list[Stop]) -> None:
+        """These are the stops of the unit, in order."""
+        self.stops[unit] = stops
+        self.until[unit] = list(itertools.accumulate((stop[1] for stop in stops), max))
+
     def pieces(self, unit: str, begin: float, end: float, part: int | None) -> list[Piece]:
         """The time from begin to end, latest first, by what stopped the unit; off shift first of all.
 
@@ -156,9 +161,18 @@ class History:
 
 
 class Reader:
-    """Rows of one replication, one after the other, into operations and stops."""
+    """Rows of one replication, one after the other, into operations and stops.
 
-    def __init__(self, trace: EventTrace, plant: Plant, replication: int) -> None:
+    Args:
+        trace: The log.
+        plant: As it was simulated.
+        replication: Its number.
+        off: Units that are off shift as the run begins, which no row says.
+    """
+
+    def __init__(
+        self, trace: EventTrace, plant: Plant, replication: int, off: Iterable[str]
+    ) -> None:
         self.operations: dict[str, list[Operation]] = {name: [] for name in plant.work_units}
         self.stops: dict[str, list[Stop]] = {name: [] for name in plant.work_units}
         self.launched: dict[tuple[str, int], float] = {}
@@ -167,8 +181,7 @@ class Reader:
         self._turned: set[tuple[str, int]] = set()
         self._last: dict[tuple[str, int], Operation] = {}
         self._delayed: dict[tuple[str, int], float] = {}
-        self._off: dict[str, float] = {}
-        self._shifts: set[str] = set()
+        self._off = dict.fromkeys(off, 0.0)
         self._stopped: dict[str, list[tuple[int, float, str, bool]]] = defaultdict(list)
         rows = np.flatnonzero(trace.replication == replication)
         self.last_s = float(trace.time_s[rows[-1]]) if len(rows) else 0.0
@@ -245,9 +258,8 @@ class Reader:
         """All servers of a unit have its shifts, and each has a row."""
         if kind == "off":
             self._off[unit] = at
-        elif unit in self._off or unit not in self._shifts:
-            insort(self.stops[unit], (self._off.pop(unit, 0.0), at, "off", -1))
-        self._shifts.add(unit)
+        elif unit in self._off:
+            insort(self.stops[unit], (self._off.pop(unit), at, "off", -1))
 
     def _go_on(self, at: float, unit: str, kind: str, part: int) -> None:
         """A crew has come, or has gone: what the stop was until now is over."""

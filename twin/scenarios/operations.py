@@ -6,13 +6,14 @@ import itertools
 import math
 from bisect import insort
 from collections import Counter, defaultdict, deque
+from datetime import datetime, timedelta
 
 from twin.engine import LiveState, RunResult, UnitStart
 from twin.engine.inputs import VISIT
 from twin.engine.streams import Stream
 from twin.errors import DataError
 from twin.plant import Plant, WorkUnitState, flow
-from twin.scenarios.event_log import History, Operation, Place, Reader
+from twin.scenarios.event_log import History, Operation, Place, Reader, Stop
 
 __all__ = ["history"]
 
@@ -30,25 +31,34 @@ def history(
     """
     if run.trace is None:
         raise DataError("a critical path is found in the event log: run with trace=True")
-    read = Reader(run.trace, plant, replication)
+    off = [name for name in plant.work_units if _off_shift(plant, name, run.start)]
+    read = Reader(run.trace, plant, replication, off)
     found = History(
         operations=read.operations,
         launched=read.launched,
         stops=read.stops,
-        until={
-            unit: list(itertools.accumulate((stop[1] for stop in stops), max))
-            for unit, stops in read.stops.items()
-        },
+        until={},
         places=_places(plant, state),
         last_s=read.last_s,
     )
+    for unit, stops in read.stops.items():
+        found.set_stops(unit, stops)
     stood = _stand(found, plant, state) if state is not None else {}
     for unit in plant.work_units:
         _send(found.operations[unit], plant, Stream(run.seed, replication, unit, "route"))
     _link(found, plant, stood)
     for unit in _last_first(plant):
         _depart(found, plant, unit)
+        if plant.work_units[unit].servers > 1:
+            found.set_stops(unit, _let_go(found.stops[unit], found.operations[unit]))
     return found
+
+
+def _off_shift(plant: Plant, unit: str, at: datetime) -> bool:
+    calendar = plant.calendars[plant.work_units[unit].calendar]
+    second = timedelta(seconds=1)
+    shifts = calendar.intervals(at - second, at + second, plant.timezone)
+    return not any(begin <= at < end for begin, end in shifts)
 
 
 def _stand(found: History, plant: Plant, state: LiveState) -> _Stood:
@@ -223,6 +233,20 @@ def _taken(found: History, place: Place, position: int) -> list[float]:
             at = min(at, found.up_from(place.downstream, max(free, place.ready(i))))
         times.append(at)
     return times
+
+
+def _let_go(stops: list[Stop], operations: list[Operation]) -> list[Stop]:
+    """Stops of servers, with no part from when it was taken out of the hand of one that stood."""
+    visits: dict[int, list[Operation]] = defaultdict(list)
+    for operation in operations:
+        visits[operation.part].append(operation)
+    found: list[Stop] = []
+    for since, until, why, part in stops:
+        held = (o.depart for o in visits[part][::-1] if o.begin <= since)
+        gone = min(until, max(since, next(held, until)))
+        found += [(since, gone, why, part)] if gone > since or gone == until else []
+        found += [(gone, until, why, -1)] if gone < until else []
+    return sorted(found)
 
 
 def _servers(operations: list[Operation], servers: int) -> None:
