@@ -6,14 +6,17 @@ import math
 import os
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import assume, given, reject, settings
+from hypothesis import strategies as st
 
 from tests.engine_lab import START, constant, exponential, job, later, plant, told, unit
 from tests.plant_runs import Case, cases
+from tests.plants import CALENDARS, laws
 from tests.sameness import simulate
 from twin import engine
 from twin.engine import LiveState, PartStart, PlannedMaintenance, RunResult, UnitStart
@@ -323,6 +326,39 @@ def played(case: Case) -> RunResult:
         reject()
 
 
+@st.composite
+def contested(draw: st.DrawFn) -> Case:
+    """A few units that fail, stop and set up, and one operator for all of them."""
+    names = [f"u{i}" for i in range(draw(st.integers(2, 4)))]
+    units = {
+        name: unit(
+            draw(laws(zero=False)),
+            operator=draw(st.sampled_from([["work"], ["work", "setup"], ["setup"]])),
+            setup={"other_family_s": 3.5, "same_family_s": 2.0},
+            calendar=draw(st.sampled_from(["always", "breaks"])),
+            servers=draw(st.sampled_from([1, 1, 2])),
+            failure_modes={
+                "f": {
+                    "time_to_failure": draw(laws(9.0, zero=False)),
+                    "repair": draw(laws(zero=False)),
+                    "clock": draw(st.sampled_from(["operating", "calendar"])),
+                }
+            },
+        )
+        for name in names
+    }
+    line = plant(
+        units,
+        {f"z{i}": (a, b, draw(st.integers(0, 2))) for i, (a, b) in enumerate(pairwise(names))},
+        products={"P": "F", "Q": "F", "R": "G"},
+        crews=2,
+        calendars=CALENDARS,
+        operators={"team": {"count": 1, "skills": names}},
+    )
+    run = {"horizon_s": draw(st.sampled_from([60.0, 200.0])), "seed": draw(st.integers(0, 3))}
+    return Case(line, {"start": START, "trace": True, "mix": {"P": 1, "Q": 2, "R": 1}, **run})
+
+
 every_line = settings(max_examples=FUZZ or 150, deadline=None, derandomize=not FUZZ, database=None)
 SHOWN = {
     "service": "production",
@@ -336,8 +372,9 @@ SHOWN = {
 """What a unit shows while the path goes through it."""
 
 
+@pytest.mark.slow
 @every_line
-@given(cases())
+@given(st.one_of(cases(), contested()))
 def test_a_unit_is_on_the_path_with_no_state_for_longer_than_it_showed_it(case: Case) -> None:
     line, run = case.plant, played(case)
     for k in range(run.replications):
@@ -354,8 +391,9 @@ def test_a_unit_is_on_the_path_with_no_state_for_longer_than_it_showed_it(case: 
                 assert seconds <= shown_s + 1e-3, (number, name, state)
 
 
+@pytest.mark.slow
 @every_line
-@given(cases())
+@given(st.one_of(cases(), contested()))
 def test_the_service_and_setup_of_a_part_are_what_was_drawn(case: Case) -> None:
     """Never more, and all of it if the path comes to the end of its work; with operators, failures, nights and all else."""
     assume(case.arguments.get("state") is None)  # which begins in the middle of the work
