@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -14,8 +16,10 @@ from twin.engine.compiled.world import Stage
 from twin.engine.counts import Counts, EventColumns, trace_of
 from twin.engine.inputs import RunInput
 from twin.engine.measure import run_result
-from twin.engine.starts import HELD
-from twin.engine.stuck import ServerSnapshot, Snapshot, endless, refuse_if_stuck
+from twin.engine.model import LEAVE
+from twin.engine.prospects import ServerSnapshot, Snapshot
+from twin.engine.starts import EMPTY, HELD
+from twin.engine.stuck import StandstillCheck, endless
 from twin.engine.types import RunResult
 from twin.plant import residual_s
 
@@ -28,12 +32,15 @@ def run(given: RunInput, first: int, replications: int, *, trace: bool, reason: 
     """These replications, one after the other."""
     counts = Counts.empty(given, replications)
     stage = Stage(given, _LOG_ROWS if trace else 0)
-    logs = [_replication(stage, first + row, counts, row) for row in range(replications)]
+    check = StandstillCheck(given)
+    logs = [_replication(stage, check, first + row, counts, row) for row in range(replications)]
     found = trace_of(given, first, logs) if trace else None
     return run_result(given, first, counts, engine="events", reason=reason, trace=found)
 
 
-def _replication(stage: Stage, replication: int, counts: Counts, row: int) -> EventColumns:
+def _replication(
+    stage: Stage, check: StandstillCheck, replication: int, counts: Counts, row: int
+) -> EventColumns:
     """One replication; again with more room, if it was too little."""
     while True:
         world = stage.world(replication, counts, row)
@@ -55,7 +62,8 @@ def _replication(stage: Stage, replication: int, counts: Counts, row: int) -> Ev
     counts.order_started_s[row] = world.order["started"]
     counts.order_finished_s[row] = world.order["finished"]
     counts.order_good[row] = world.order["good"]
-    refuse_if_stuck(stage.given, _snapshot(stage.given, world))
+    if check.may_stand or not _moves(world).any():
+        check.refuse(_snapshot(stage.given, world, replication))
     return _columns(world, rows)
 
 
@@ -82,18 +90,37 @@ def _find_residual(given: RunInput, world: World) -> None:
     mode["residual"] = residual_s(law, float(mode["age"]), float(mode["law_u"]))
 
 
-def _snapshot(given: RunInput, world: World) -> Snapshot:
+def _moves(world: World) -> Any:
+    """By server: time or people will free it."""
     server = world.server
-    moves = (server["running"] > 0) | (server["down"] > 0) | (server["on"] == 0) | server["wants"]
-    dest = np.where(server["phase"] == HELD, world.part["dest"][server["first"]], -1)
-    rows = zip(server["phase"].tolist(), moves.tolist(), dest.tolist(), strict=True)
+    return (server["running"] + server["down"] + server["wants"] > 0) | (server["on"] == 0)
+
+
+def _snapshot(given: RunInput, world: World, replication: int) -> Snapshot:
+    server = world.server
+    phase = server["phase"]
+    dest = np.where(phase == HELD, world.part["dest"][server["first"]], LEAVE)
+    again = (phase == EMPTY) & (server["asked"] == server["again"])
+    since = np.where(again, server["idle"], server["asked"])
+    columns = (phase, _moves(world), dest, server["parts"] > 1, since)
+    rows = zip(*(column.tolist() for column in columns), _kits(given, world), strict=True)
     return Snapshot(
+        replication=replication,
         now_s=float(world.line["now"][0]),
-        servers=tuple(ServerSnapshot(p, bool(m), d) for p, m, d in rows),
+        servers=tuple(ServerSnapshot(*row) for row in rows),
         waiting=tuple(world.zone["parts"].tolist()),
+        cards=tuple(world.counters[0, : len(given.model.loops)].tolist()),
         main_left=int(world.line["main_left"][0]),
         more_to_come=_more_to_come(given, world),
     )
+
+
+def _kits(given: RunInput, world: World) -> Iterator[tuple[bool, ...]]:
+    """By server: which components it has, where it takes them as they come."""
+    there = iter((world.kit >= 0).tolist())
+    for unit in given.model.units:
+        for _ in range(unit.servers):
+            yield tuple(islice(there, len(unit.zones_in))) if unit.eager else ()
 
 
 def _more_to_come(given: RunInput, world: World) -> bool:

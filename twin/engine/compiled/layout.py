@@ -82,6 +82,8 @@ LINE = _record(
 SERVER = _record(
     asked="f8",
     asked_crew="f8",
+    again="f8",
+    idle="f8",
     remaining="f8",
     began="f8",
     operated="f8",
@@ -115,7 +117,8 @@ SERVER = _record(
     kit_at="i4",
 )
 """``work``: 0 none, FAILED by mode ``work_at``, PLANNED in that row, or UPKEEP_DUE. ``running``: 0 no timer, 1 to the
-end of the stretch, 2 to the end of a life. ``waiting``: how many things wait to strike."""
+end of the stretch, 2 to the end of a life. ``again``: when it asked again, empty, as it was up or on shift; it has
+been empty since ``idle``. ``waiting``: how many things wait to strike."""
 
 UNIT = _record(
     cycle_start="u8",

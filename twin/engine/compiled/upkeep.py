@@ -265,7 +265,10 @@ def go_on(w: Any, server: Any) -> None:
     elif s.on == 0:
         return
     elif s.phase == EMPTY:
+        if s.asked != s.again:
+            s.idle = s.asked
         s.asked = w.line[0].now
+        s.again = s.asked
         ask(w, server)
     else:
         go_on_working(w, server)

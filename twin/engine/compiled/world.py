@@ -132,6 +132,7 @@ class Stage:
                 server["shown"] = STATES.index("starved")
                 server["edge"], server["edges_end"] = edges, edges + len(table.edges_s)
                 server["until"] = math.inf
+                server["again"] = -1.0
                 for name in ("team", "first", "last", "last_product", "last_order"):
                     server[name] = -1
                 server["modes_at"], server["upkeep_at"], server["kit_at"] = modes, upkeep, kits

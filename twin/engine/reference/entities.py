@@ -169,12 +169,14 @@ class Server:
     """One machine of a unit as it runs."""
 
     __slots__ = (
+        "again_s",
         "asked_crew_s",
         "asked_s",
         "began_s",
         "down",
         "due",
         "fresh",
+        "idle_s",
         "index",
         "kit",
         "last_order",
@@ -220,6 +222,9 @@ class Server:
         """The one pending end of setup, work, or operating life."""
         self.asked_s = 0.0
         """Since when it wants a part, a place for its part, or an operator."""
+        self.again_s = -1.0
+        """When it asked again, empty, as it was up or on shift; it has been empty since ``idle_s``."""
+        self.idle_s = 0.0
         self.asked_crew_s = 0.0
         self.wants_operator = False
         self.team = -1
@@ -244,6 +249,11 @@ class Server:
         self.shown = STARVED
         self.since = 0
         """Tick from which on it shows that."""
+
+    def waits_since(self) -> float:
+        """When it was emptied, or the work on what it holds ended."""
+        again = self.phase == EMPTY and self.asked_s == self.again_s
+        return self.idle_s if again else self.asked_s
 
 
 def _modes(unit: Unit, laws: Laws, draws: Draws) -> list[Mode]:

@@ -9,6 +9,8 @@ import numpy as np
 from twin.engine.counts import KINDS, PART_TICKS, TICKS_PER_S, Counts, EventColumns
 from twin.engine.inputs import RunInput
 from twin.engine.kinds import END, WARM_UP
+from twin.engine.model import LEAVE
+from twin.engine.prospects import ServerSnapshot, Snapshot
 from twin.engine.reference.agenda import Agenda, Due
 from twin.engine.reference.entities import (
     BLOCKED,
@@ -31,13 +33,7 @@ from twin.engine.reference.sources import Sources
 from twin.engine.reference.upkeep import Crews
 from twin.engine.reference.work import Operators
 from twin.engine.starts import EMPTY, HELD, SETTING_UP, WORKING, place
-from twin.engine.stuck import (
-    ServerSnapshot,
-    Snapshot,
-    endless,
-    refuse_if_stuck,
-    too_much_at_once,
-)
+from twin.engine.stuck import StandstillCheck, endless, too_much_at_once
 
 __all__ = ["Line", "Log"]
 
@@ -239,7 +235,7 @@ class Line:
         counts.end_s[row] = self.agenda.now
         counts.tallies[row] = self.tally
         counts.state_ticks[row] = self.ticks
-        refuse_if_stuck(self.given, self.snapshot())
+        StandstillCheck(self.given).refuse(self.snapshot())
 
     def _more_to_come(self) -> bool:
         if self.flow.moving or self.needs.to_come or self.sources.more_to_come():
@@ -249,16 +245,21 @@ class Line:
     def snapshot(self) -> Snapshot:
         """Where the line stands, for those who ask why it does not go on."""
         return Snapshot(
+            replication=self.replication,
             now_s=self.agenda.now,
             servers=tuple(
                 ServerSnapshot(
                     phase=s.phase,
                     moves=s.due is not None or s.down or not s.on or s.wants_operator,
-                    dest=s.parts[0].dest if s.phase == HELD else -1,
+                    dest=s.parts[0].dest if s.phase == HELD else LEAVE,
+                    more=len(s.parts) > 1,
+                    since_s=s.waits_since(),
+                    kit=tuple(part is not None for part in s.kit),
                 )
                 for s in self.servers
             ),
             waiting=tuple(len(zone.parts) for zone in self.zones),
+            cards=self.needs.cards(),
             main_left=self.exits.main_left,
             more_to_come=self._more_to_come(),
         )

@@ -72,6 +72,10 @@ class Needs:
             if any(receipt.item == i for used in unit.table.consumes for i, _ in used):
                 self._line.ask_idle(unit)
 
+    def cards(self) -> tuple[int, ...]:
+        """Free cards by loop."""
+        return tuple(self._cards)
+
     def short(self) -> bool:
         """A component has run out."""
         return any(

@@ -234,7 +234,9 @@ class Crews:
         elif not server.on:
             return
         elif server.phase == EMPTY:
-            server.asked_s = self._agenda.now
+            if server.asked_s != server.again_s:
+                server.idle_s = server.asked_s
+            server.asked_s = server.again_s = self._agenda.now
             self._line.ask(server)
         else:
             go_on_working(self._line, server)
