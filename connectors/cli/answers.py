@@ -183,11 +183,18 @@ def _range(low: float | None, high: float | None) -> str:
     return "" if low is None or high is None else f"{low:.1%} to {high:.1%}"
 
 
+def _step(row: Mapping[str, Any], relative: float) -> str:
+    if row["counted"]:
+        return "one"
+    if row["step"] is None:
+        return f"{100 * relative:g} %"
+    return f"{row['step']:g} {row['unit']}".strip()
+
+
 def _print_sensitivities(document: Mapping[str, Any]) -> None:
     click.echo(document["message"])
     rows = document["rows"]
-    step = f"{100 * document['relative_step']:g} %"
-    shown = [{**row, "step": "one" if row["counted"] else step} for row in rows[:_ROWS]]
+    shown = [{**row, "step": _step(row, document["relative_step"])} for row in rows[:_ROWS]]
     table(
         shown,
         [

@@ -10,7 +10,8 @@ import pytest
 from tests.engine_lab import START, constant, exponential, plant, serial, unit
 from twin.errors import DataError, NotFoundError
 from twin.plant import Plant
-from twin.scenarios.sensitivity import Sensitivities, Sensitivity, parameters, sensitivities
+from twin.scenarios.parameters import parameters
+from twin.scenarios.sensitivity import Sensitivities, Sensitivity, sensitivities
 
 LOOPS = {"loop": {"cards": 4, "first": "a", "last": "c"}}
 TEAMS = {"team": {"count": 1, "skills": ("a",)}}
@@ -78,54 +79,162 @@ def test_a_place_where_there_was_none_has_an_effect_but_no_elasticity() -> None:
     json.dumps(found.as_dict(), allow_nan=False)
 
 
-def test_every_number_that_people_can_move_is_looked_at() -> None:
+def everything() -> Plant:
+    """A line with every kind of number."""
     line = plant(
         {
             "a": unit(
                 3.0,
-                release={"policy": "arrivals", "interarrival": exponential(9.0)},
+                release={
+                    "policy": "arrivals",
+                    "interarrival": exponential(9.0),
+                    "places": 9,
+                    "products": {"P": 0.7, "Q": 0.3},
+                },
                 operator=("work",),
+                defects={"base": 0.1, "parameter": "heat", "linear": 0.02},
+                power={"production_w": 9.0, "parameter": "volt", "slope_w": 1.0},
+                parameters={
+                    "heat": {"value": 100.0, "unit": "degC", "low": 50.0, "high": 101.0},
+                    "idle": {"value": 1.0, "unit": "s", "low": 0.0, "high": 2.0},
+                    "volt": {"value": 0.0, "unit": "V", "low": 0.0, "high": 10.0},
+                },
+                routes=({"zone": "x", "share": 0.8}, {"zone": "leave", "share": 0.2}),
             ),
-            "b": unit(4.0, setup={"other_family_s": 60.0}, batch={"size": 2}),
-            "c": unit(5.0, upkeep={"clean": {"every_h": 8.0, "duration": constant(600.0)}}),
+            "b": unit(
+                4.0, setup={"other_family_s": 60.0, "same_product_s": 5.0}, batch={"size": 2}
+            ),
+            "c": unit(
+                5.0,
+                upkeep={
+                    "clean": {"every_h": 8.0, "duration": constant(600.0)},
+                    "oil": {"every_parts": 100, "duration": constant(60.0)},
+                },
+                inspection={"coverage": 0.99, "rework": "again"},
+                takes="any",
+            ),
+            "d": unit(1.0),
         },
-        {"x": ("a", "b", 2), "y": ("b", "c", 2)},
+        {"x": ("a", "b", 2), "y": ("b", "c", 2), "again": ("c", "d", 2), "back": ("d", "c", 2)},
+        products={"P": "F", "Q": "G"},
     ).model_dump()
     line |= {"kanban": LOOPS, "operators": TEAMS}
     line["storage_zones"]["y"]["transport_s"] = 12.0
-    assert [p.name for p in parameters(Plant.model_validate(line))] == [
+    return Plant.model_validate(line)
+
+
+def test_every_number_that_people_can_move_is_looked_at() -> None:
+    found = parameters(everything())
+    assert [p.name for p in found] == [
         "cycle time of a",
         "time between arrivals at a",
         "cycle time of b",
         "setup of b",
         "cycle time of c",
         "upkeep clean of c",
+        "interval of upkeep clean of c",
+        "upkeep oil of c",
+        "cycle time of d",
         "transport through y",
+        "heat of a",
+        "volt of a",
+        "defect probability of a",
+        "coverage of c",
+        "interval of upkeep oil of c",
+        "share of x after a",
+        "share of P that arrives at a",
         "places in x",
         "places in y",
+        "places in again",
+        "places in back",
         "machines of a",
+        "places before a",
+        "parts that b holds",
+        "parts that b waits for",
         "machines of c",
+        "reworks of a part at c",
+        "machines of d",
         "repair crews",
         "operators in team",
         "cards of loop",
     ]
 
 
+def test_how_far_a_step_is_is_said_in_the_unit_of_the_number() -> None:
+    moved = {p.name: p.moved(0.05) for p in parameters(everything())}
+    assert moved["cycle time of a"] == moved["defect probability of a"] == "5 %"
+    assert moved["heat of a"] == "2.55 degC"
+    assert moved["coverage of c"] == "0.05"
+    assert moved["interval of upkeep oil of c"] == "5 parts"
+    assert moved["share of x after a"] == "0.01"
+    assert moved["parts that b holds"] == "one"
+
+
+def test_a_step_ends_where_the_range_does() -> None:
+    found = {p.name: p for p in parameters(everything())}
+    heat, volt = found["heat of a"], found["volt of a"]
+    assert [change.value for change in (*heat.less, *heat.more)] == [97.45, 101.0]
+    assert heat.apart == pytest.approx(3.55 / 2.55)
+    assert (volt.less, [change.value for change in volt.more], volt.apart) == ((), [0.5], 1.0)
+
+
+def inspected(coverage: float, **defects: float) -> Plant:
+    heat = {"value": 100.0, "unit": "degC", "low": 50.0, "high": 150.0}
+    made = unit(1.0, parameters={"heat": heat}, defects={"parameter": "heat", **defects})
+    looks = unit(1.0, inspection={"coverage": coverage})
+    return plant({"a": made, "b": looks}, {"z": ("a", "b", 1)})
+
+
+def test_a_set_point_answers_as_its_response_function_does() -> None:
+    # p = 1/2 at the center, dp/dx = 0.02 / 4; good parts go with 1 - p: -0.005 * 100 / 0.5 per cent per per cent.
+    line = inspected(1.0, base=0.5, center=100.0, linear=0.02)
+    row = by_name(look(line, replications=4, only=["heat"]))["heat of a"]
+    assert row.elasticity == pytest.approx(-1.0, abs=0.1)
+    assert row.effect == pytest.approx(-0.05, abs=0.005)
+    scrap = look(line, kpi="scrapped_parts", replications=4, only=["heat"]).rows[0]
+    assert (scrap.elasticity, scrap.verdict) == (pytest.approx(1.0, abs=0.1), "worse")
+
+
+def test_the_base_of_defects_and_a_coverage_that_cannot_rise_by_a_whole_step() -> None:
+    # Good parts go with 1 - p c = 1 - 0.5 * 0.99.
+    rows = by_name(look(inspected(0.99, base=0.5, center=100.0), replications=4))
+    assert rows["coverage of b"].effect == pytest.approx(-0.5 * 0.05 / 0.505, abs=0.004)
+    assert rows["coverage of b"].elasticity == pytest.approx(-0.5 * 0.99 / 0.505, abs=0.08)
+    base = rows["defect probability of a"]
+    assert base.elasticity == pytest.approx(-0.5 * 0.99 / 0.505, abs=0.1)
+
+
+def test_an_interval_of_upkeep_by_count_moves_by_whole_parts() -> None:
+    # n parts of 1 s, then 10 s: n / (n + 10) parts a second; (11/21 - 9/19) / 2 over 10/20.
+    upkeep = {"clean": {"every_parts": 10, "duration": constant(10.0)}}
+    rows = by_name(look(plant({"u": unit(1.0, upkeep=upkeep)})))
+    row = rows["interval of upkeep clean of u"]
+    assert row.effect == pytest.approx(0.0501, abs=0.002)
+    assert row.elasticity == pytest.approx(0.501, abs=0.02)
+
+
+def test_a_share_of_a_route_moves_what_goes_there() -> None:
+    # Two parts of five need 10 s at b, which holds the line: 1 / (0.4 * 10) parts a second.
+    ways = ({"zone": "z", "share": 0.4}, {"zone": "leave", "share": 0.6})
+    line = plant({"a": unit(1.0, routes=ways), "b": unit(10.0)}, {"z": ("a", "b", 20)})
+    row = by_name(look(line, replications=4, only=["routes"]))["share of z after a"]
+    assert row.elasticity == pytest.approx(-1.0, abs=0.15)
+
+
+def test_an_oven_that_waits_for_one_less_or_holds_one_more() -> None:
+    # A part a second comes; a load takes 10 s. It waits for 4: 4 in 10 s; one more fits, and is there: 5.
+    oven = unit(10.0, batch={"size": 4})
+    line = plant({"a": unit(1.0), "b": oven}, {"z": ("a", "b", 9)})
+    rows = by_name(look(line))
+    assert rows["parts that b holds"].effect == pytest.approx(0.25, abs=0.005)
+    assert rows["parts that b waits for"].effect == pytest.approx(0.0, abs=0.005)
+
+
 def test_every_parameter_can_be_moved() -> None:
-    line = plant(
-        {
-            "a": unit(3.0, operator=("work",)),
-            "b": unit(4.0, setup={"other_family_s": 60.0, "same_product_s": 5.0}),
-            "c": unit(5.0, upkeep={"clean": {"every_h": 8.0, "duration": constant(600.0)}}),
-        },
-        {"x": ("a", "b", 2), "y": ("b", "c", 2)},
-        products={"P": "F", "Q": "G"},
-    ).model_dump()
-    line |= {"kanban": LOOPS, "operators": TEAMS}
-    line["storage_zones"]["y"]["transport_s"] = 12.0
-    one = Plant.model_validate(line)
+    one = everything()
     found = look(one, horizon_s=4000.0, replications=2)
     assert len(found.rows) == len(parameters(one))
+    json.dumps(found.as_dict(), allow_nan=False)
 
 
 def test_a_lower_kpi_can_be_the_better_one() -> None:

@@ -8,10 +8,11 @@ from twin.scenarios.cache import RunCache, code_version
 from twin.scenarios.changes import Change, apply_changes, parse_change
 from twin.scenarios.comparison import Comparison, KpiComparison, compare
 from twin.scenarios.critical_path import CriticalPath, PathStep, critical_path
+from twin.scenarios.parameters import Parameter
 from twin.scenarios.precision import PreciseRun, Precision, run_until
 from twin.scenarios.scenario import Scenario, parse_scenario, scenario_of
 from twin.scenarios.selection import Alternative, Elimination, Selection
-from twin.scenarios.sensitivity import Parameter, Sensitivities, Sensitivity, sensitivities
+from twin.scenarios.sensitivity import Sensitivities, Sensitivity, sensitivities
 from twin.scenarios.sweep import Sweep, SweepPoint, sweep, sweep_points
 from twin.scenarios.warmup import Truncation, WarmUp, choose_warm_up, mser5, warm_up
 

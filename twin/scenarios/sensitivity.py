@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
@@ -13,31 +13,18 @@ import numpy as np
 
 from twin.engine import KPIS, RunResult
 from twin.engine.types import Floats
-from twin.errors import DataError, NotFoundError
+from twin.errors import NotFoundError
 from twin.plant import Plant
 from twin.scenarios.arguments import BLOCK, Execution, RunArguments, run_arguments
 from twin.scenarios.blocks import run_plants
-from twin.scenarios.changes import Change, apply_changes
+from twin.scenarios.changes import apply_changes
 from twin.scenarios.pairs import Verdict, check_kpis, check_level, paired, plain
+from twin.scenarios.parameters import Parameter, parameters
 
 if TYPE_CHECKING:
     from twin.scenarios.cache import RunCache
 
-__all__ = ["Parameter", "Sensitivities", "Sensitivity", "parameters", "sensitivities"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parameter:
-    """A number of the plant file, or several that move together."""
-
-    name: str
-    """For people: ``cycle time of press``."""
-    paths: tuple[str, ...]
-    """Keys from the plant file's root."""
-    value: float
-    """As it is; of a law its mean. NaN where several move."""
-    counted: bool
-    """True: it moves up by one. False: up and down by a share."""
+__all__ = ["Sensitivities", "Sensitivity", "sensitivities"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +33,7 @@ class Sensitivity:
 
     parameter: Parameter
     elasticity: float
-    """Per cent of the KPI per per cent of the parameter; NaN for one more of nothing."""
+    """Per cent of the KPI per per cent of the parameter; NaN where that is 0."""
     elasticity_low: float
     elasticity_high: float
     effect: float
@@ -63,6 +50,8 @@ class Sensitivity:
             "paths": list(self.parameter.paths),
             "value": plain(self.parameter.value),
             "counted": self.parameter.counted,
+            "step": plain(self.parameter.step),
+            "unit": self.parameter.unit,
             "elasticity": plain(self.elasticity),
             "elasticity_low": plain(self.elasticity_low),
             "elasticity_high": plain(self.elasticity_high),
@@ -97,9 +86,7 @@ class Sensitivities:
 
     def _said(self, row: Sensitivity) -> str:
         up = row.verdict != "worse"
-        step = "one more" if up else "one less"
-        if not row.parameter.counted:
-            step = f"{100 * self.relative_step:g} % {'more' if up else 'less'}"
+        step = f"{row.parameter.moved(self.relative_step)} {'more' if up else 'less'}"
         if math.isnan(row.effect):
             return f"{row.parameter.name}, {step}: {self.kpi} is 0 as it is, so there is no share"
         ends = sorted(abs(x) for x in (row.effect_low, row.effect_high))
@@ -121,63 +108,6 @@ class Sensitivities:
         }
 
 
-def parameters(plant: Plant) -> list[Parameter]:
-    """What can be moved: times and lives of every station by a share; places, machines, people and cards by one."""
-    return [*_shares(plant), *_counts(plant)]
-
-
-def _shares(plant: Plant) -> Iterator[Parameter]:
-    for name, unit in plant.work_units.items():
-        at = f"work_units.{name}"
-        means = [law.mean() for law in unit.cycle_time.values()]
-        if max(means) > 0.0:
-            value = means[0] if len(means) == 1 else math.nan
-            yield _share(f"cycle time of {name}", value, f"{at}.cycle_time")
-        setups = {k: v for k, v in unit.setup.model_dump().items() if v > 0.0}
-        if setups:
-            value = next(iter(setups.values())) if len(setups) == 1 else math.nan
-            yield _share(f"setup of {name}", value, *(f"{at}.setup.{key}" for key in setups))
-        for key, mode in unit.failure_modes.items():
-            path = f"{at}.failure_modes.{key}"
-            life = mode.time_to_failure.mean()
-            yield _share(f"time to failure {key} of {name}", life, f"{path}.time_to_failure")
-            if mode.repair.mean() > 0.0:
-                yield _share(f"repair of {key} of {name}", mode.repair.mean(), f"{path}.repair")
-        for key, upkeep in unit.upkeep.items():
-            if upkeep.duration.mean() > 0.0:
-                path = f"{at}.upkeep.{key}.duration"
-                yield _share(f"upkeep {key} of {name}", upkeep.duration.mean(), path)
-        if unit.release.policy == "arrivals" and unit.release.interarrival is not None:
-            path = f"{at}.release.interarrival"
-            yield _share(f"time between arrivals at {name}", unit.release.interarrival.mean(), path)
-    for name, zone in plant.storage_zones.items():
-        if zone.transport_s > 0.0:
-            yield _share(
-                f"transport through {name}", zone.transport_s, f"storage_zones.{name}.transport_s"
-            )
-
-
-def _share(name: str, value: float, *paths: str) -> Parameter:
-    return Parameter(name=name, paths=paths, value=value, counted=False)
-
-
-def _counts(plant: Plant) -> Iterator[Parameter]:
-    def one(name: str, path: str, value: int) -> Parameter:
-        return Parameter(name=name, paths=(path,), value=float(value), counted=True)
-
-    for name, zone in plant.storage_zones.items():
-        yield one(f"places in {name}", f"storage_zones.{name}.capacity", zone.capacity)
-    for name, unit in plant.work_units.items():
-        if unit.batch is None:
-            yield one(f"machines of {name}", f"work_units.{name}.servers", unit.servers)
-    if any(unit.failure_modes or unit.upkeep for unit in plant.work_units.values()):
-        yield one("repair crews", "maintenance.crews", plant.maintenance.crews)
-    for name, team in plant.operators.items():
-        yield one(f"operators in {name}", f"operators.{name}.count", team.count)
-    for name, loop in plant.kanban.items():
-        yield one(f"cards of {name}", f"kanban.{name}.cards", loop.cards)
-
-
 def sensitivities(
     plant: Plant,
     *,
@@ -195,13 +125,14 @@ def sensitivities(
 ) -> Sensitivities:
     """Move each parameter a little and see what the KPI does, replication by replication.
 
-    Times and lives go down and up by ``relative_step`` (central difference); places, machines, crews,
-    operators and cards go up by one, against the line as it is.
+    What moves how far is said by `parameters`. Where a step leads to both sides it is a central difference,
+    else one against the line as it is.
 
     Args:
         plant: The line as it is.
         kpi: A name of ``twin.engine.KPIS``.
-        relative_step: Share by which times and lives are moved, above 0 and below 1.
+        relative_step: Share by which times and lives are moved, and share of its range by which a set-point
+            is, above 0 and below 1.
         replications: Of every variant.
         level: Confidence of each interval.
         only: Work units, zones, teams or loops to look at: a parameter whose path names one of them. None: all.
@@ -223,12 +154,10 @@ def sensitivities(
     """
     check_level(level)
     check_kpis([kpi])
-    if not 0.0 < relative_step < 1.0:
-        raise DataError(f"relative_step is {relative_step}, it must lie between 0 and 1")
-    moved = _chosen(parameters(plant), only)
+    moved = _chosen(parameters(plant, relative_step), only)
+    sides = [side for p in moved for side in (p.less, p.more) if side]
     plants: list[Callable[[], Plant]] = [lambda: plant]
-    for parameter in moved:
-        plants += _variants(plant, parameter, relative_step)
+    plants += [partial(apply_changes, plant, side) for side in sides]
     execution = Execution(
         block=block, executor=executor, progress=progress, cancelled=cancelled, cache=cache
     )
@@ -240,10 +169,10 @@ def sensitivities(
 
     found = iter(run_plants(plants, run_arguments(run), range(replications), execution, keep))
     base = next(found)
-    rows = [
-        _row(p, kpi, base if p.counted else next(found), next(found), base, relative_step, level)
-        for p in moved
-    ]
+    rows = []
+    for p in moved:
+        less, more = (next(found) if side else base for side in (p.less, p.more))
+        rows.append(_row(p, kpi, less, more, base, relative_step, level))
     rows.sort(key=lambda row: -abs(row.effect) if row.effect == row.effect else 0.0)
     return Sensitivities(
         kpi=kpi,
@@ -264,21 +193,6 @@ def _chosen(known: list[Parameter], only: Sequence[str] | None) -> list[Paramete
     return [p for p in known if any(set(only) & set(path.split(".")) for path in p.paths)]
 
 
-def _variants(plant: Plant, parameter: Parameter, step: float) -> list[Callable[[], Plant]]:
-    if parameter.counted:
-        return [
-            partial(apply_changes, plant, [Change(path=parameter.paths[0], op="add", value=1.0)])
-        ]
-    return [
-        partial(
-            apply_changes,
-            plant,
-            [Change(path=path, op="multiply", value=factor) for path in parameter.paths],
-        )
-        for factor in (1.0 - step, 1.0 + step)
-    ]
-
-
 def _row(
     parameter: Parameter,
     kpi: str,
@@ -291,11 +205,11 @@ def _row(
     pair = paired(kpi, less, more, level)
     mean = abs(float(np.nanmean(base))) if not np.isnan(base).all() else math.nan
     by = mean if mean > 0.0 else math.nan
-    steps = 1.0 if parameter.counted else 2.0
-    relative = 1.0 / parameter.value if parameter.counted and parameter.value else step
-    if parameter.counted and not parameter.value:
-        relative = math.nan
-    effect, low, high = (x / steps / by for x in (pair.delta, pair.delta_low, pair.delta_high))
+    relative = step
+    if not parameter.shared:
+        relative = parameter.step / abs(parameter.value) if parameter.value else math.nan
+    ends = (pair.delta, pair.delta_low, pair.delta_high)
+    effect, low, high = (x / parameter.apart / by for x in ends)
     return Sensitivity(
         parameter=parameter,
         elasticity=effect / relative,

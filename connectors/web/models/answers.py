@@ -188,7 +188,11 @@ class SensitivityRow(Strict):
     name: str
     paths: list[str]
     value: float | None
-    counted: bool = Field(description="True: moved up by one; false: up and down by a share")
+    counted: bool = Field(description="True: a whole number that moves by one")
+    step: float | None = Field(
+        description="How far one step up is, in the unit of the value; null: a share of what stands there"
+    )
+    unit: str
     elasticity: float | None
     elasticity_low: float | None
     elasticity_high: float | None

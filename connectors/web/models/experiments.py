@@ -192,7 +192,10 @@ class Bottleneck(_Asked):
         default=True, description="False: only the critical path, a fraction of the work"
     )
     relative_step: float = Field(
-        default=0.05, gt=0, lt=1, description="Share by which times and lives are moved"
+        default=0.05,
+        gt=0,
+        lt=1,
+        description="Share by which times and lives are moved, and set-points of their range",
     )
 
     def question(self) -> Question:

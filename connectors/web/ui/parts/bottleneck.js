@@ -66,13 +66,19 @@ function Path({ path }) {
     <p class="note">Shares of ${duration(path.seconds)}, the mean length of ${path.replications} runs; together they are 100 %.</p>`;
 }
 
+function moved(row, step) {
+  if (row.counted) return "+1";
+  if (row.step === null) return `+${percent(step, step < 0.01 ? 1 : 0)}`;
+  return `+${Number(row.step.toPrecision(3))} ${row.unit}`.trim();
+}
+
 function Row({ row, step }) {
   const tone = TONE[row.verdict] || "flat";
   const show = (v) => (v === null ? "–" : `${v > 0 ? "+" : ""}${percent(v, 1)}`);
   return html`
     <tr>
       <th scope="row">${capital(named(row.name))}</th>
-      <td class="num nowrap">${row.counted ? "+1" : `+${percent(step, step < 0.01 ? 1 : 0)}`}</td>
+      <td class="num nowrap">${moved(row, step)}</td>
       <td class="num right nowrap"><b>${show(row.effect)}</b></td>
       <td class="num muted nowrap">${row.effect_low === null ? "" : `${show(row.effect_low)} … ${show(row.effect_high)}`}</td>
       <td>${row.effect !== null && html`<${DeltaBar} delta=${row.effect} low=${row.effect_low} high=${row.effect_high} tone=${tone} />`}</td>
