@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -127,12 +128,13 @@ def _energy_j(given: RunInput, seconds: Floats) -> Floats:
     units = given.model.units
     production, off = seconds[:, :, _PRODUCTION], seconds[:, :, _OFF]
     idle = seconds.sum(axis=2) - production - off
-    joules: Floats = (
+    joules = (
         production * np.array([u.production_w for u in units])
         + idle * np.array([u.idle_w for u in units])
         + off * np.array([u.off_w for u in units])
-    ).sum(axis=1)
-    return joules
+    )
+    # Rounded once, so the order of the units in the file cannot matter.
+    return np.array([math.fsum(row) for row in joules.tolist()])
 
 
 def _oee(given: RunInput, seconds: Floats, good: Floats, made: Floats) -> Floats:
