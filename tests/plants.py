@@ -187,7 +187,7 @@ class _Draft:
                 "same_family_s": draw(st.sampled_from([2.0, 0.0])),
                 "other_family_s": 3.5,
             }
-        unit["power"] = {"production_w": 1000.0, "idle_w": 300.0, "off_w": 7.0}
+        unit["power"] = {"production_w": 1000.0, "idle_w": 300.0, "off_w": 7.0, "down_w": 77.7}
 
     def trouble(self, name: str) -> None:
         """Failures and upkeep."""

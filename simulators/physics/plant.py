@@ -194,11 +194,7 @@ class PracticePlant:
         state = next((s for s, code in self._codes[i][0].items() if code == shown), None)
         if state is None:
             return None
-        watts = {
-            WorkUnitState.OFF: self._power[i].off_w,
-            WorkUnitState.PRODUCTION: self._power[i].production_w,
-        }
-        watt = watts.get(state, self._power[i].idle_w) * m.truth.power_factor
+        watt = self._power[i].in_state(state) * m.truth.power_factor
         seconds = now - self._since[i]
         return state.value, seconds, watt * seconds
 

@@ -9,9 +9,9 @@ from typing import Any
 from simulators.physics.emission import BAD, GOOD
 from simulators.physics.hidden import settings
 from simulators.physics.line import Line
-from simulators.physics.machine import RUN
+from simulators.physics.machine import REPAIR, RUN, SETUP, WAIT
 from simulators.physics.streams import Stream, Streams
-from twin.plant import Plant, Signal, SignalRole
+from twin.plant import Plant, Signal, SignalRole, WorkUnitState
 
 __all__ = ["GRID_S", "Parameters", "Sensor", "Wander", "make_sensors"]
 
@@ -99,6 +99,14 @@ class Sensor(ABC):
         self._toggle_s = math.inf if plain["toggle"] is None else plain["toggle"]
 
 
+_SHOWN = {
+    RUN: WorkUnitState.PRODUCTION,
+    SETUP: WorkUnitState.SETUP,
+    WAIT: WorkUnitState.DOWN,
+    REPAIR: WorkUnitState.REPAIR,
+}
+
+
 class PowerSensor(Sensor):
     """Electrical power by state."""
 
@@ -116,7 +124,8 @@ class PowerSensor(Sensor):
         if not m.on:
             base = power.off_w
         else:
-            base = power.production_w if m.activity == RUN else power.idle_w
+            waits = WorkUnitState.BLOCKED if m.held else WorkUnitState.STARVED
+            base = power.in_state(_SHOWN.get(m.activity, waits))
             if power.parameter:
                 actual = self._parameters.actual(self.unit, power.parameter)
                 base += power.slope_w * (actual - self._setpoint)

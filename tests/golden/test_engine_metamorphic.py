@@ -140,8 +140,8 @@ def test_the_order_in_the_file_changes_no_event_of_a_line_without_contention(
 ) -> None:
     """A row of stations with a crew for each: nobody competes, so no tie depends on the order."""
     mixed = row(units, places).model_dump()
-    for i, unit in enumerate(mixed["work_units"].values()):
-        unit["power"] = {"production_w": 1000.0 / (3 + i), "idle_w": 77.7 / (1 + i)}
+    for i, one in enumerate(mixed["work_units"].values()):
+        one["power"] = {"production_w": 1000.0 / (3 + i), "idle_w": 77.7 / (1 + i)}
     line = Plant.model_validate(mixed)
     for key in ("work_units", "storage_zones"):
         names = list(mixed[key])

@@ -180,6 +180,33 @@ def test_energy_is_power_times_time_by_state() -> None:
     assert run.kpis["energy_kwh"][0] == pytest.approx(1.8 + 0.18 + 0.036)
 
 
+def test_energy_is_told_by_unit_and_state_each_with_its_own_power() -> None:
+    power = {"production_w": 3600.0, "idle_w": 360.0, "setup_w": 720.0, "starved_w": 36.0}
+    more = {"power": power, "setup": {"other_family_s": 50.0}}
+    line = plant({"u": unit(10.0, **more)}, products={"P": "F", "Q": "G"})
+    jobs = [job("A", 1), job("B", 1, "Q")]
+    run = simulate(line, start=START, horizon_s=100, jobs=jobs, replications=2)
+    # 20 s of work, 50 s of setup between the two, then 30 s without a part
+    joules = {"production": 72_000.0, "setup": 36_000.0, "starved": 1080.0}
+    for state, energy in run.unit_energy_kwh["u"].items():
+        assert energy == pytest.approx(joules.get(state, 0.0) / 3.6e6, rel=1e-12)
+    assert run.kpis["energy_kwh"][0] == pytest.approx(sum(joules.values()) / 3.6e6, rel=1e-12)
+    told = run.as_dict()["unit_energy_kwh"]["u"]["setup"]
+    assert told == pytest.approx({"mean": 0.01, "low": 0.01, "high": 0.01})
+
+
+def test_a_state_without_a_power_of_its_own_draws_that_of_an_idle_unit() -> None:
+    modes = {"m": {"time_to_failure": constant(10.0), "repair": constant(5.0)}}
+    power = {"idle_w": 720.0, "repair_w": 3600.0}
+    line = plant({"u": unit(100.0, failure_modes=modes, power=power)})
+    run = simulate(line, start=START, horizon_s=30)
+    assert run.unit_energy_kwh["u"]["repair"][0] == pytest.approx(10 * 3600.0 / 3.6e6)
+    power = {"idle_w": 720.0}
+    line = plant({"u": unit(100.0, failure_modes=modes, power=power)})
+    run = simulate(line, start=START, horizon_s=30)
+    assert run.unit_energy_kwh["u"]["repair"][0] == pytest.approx(10 * 720.0 / 3.6e6)
+
+
 def test_starts_are_counted_by_hour_over_the_whole_horizon() -> None:
     run = simulate(serial([600.0], 0), start=START, horizon_s=3 * 3600, warm_up_s=3600)
     # a part starts at 0, 600, ...; the one at the last instant starts too

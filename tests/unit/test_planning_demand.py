@@ -62,6 +62,7 @@ def run_of(
         measured_s=np.full(replications, HOURS * 3600.0),
         kpis={},
         unit_states={},
+        unit_energy_kwh={},
         starts={at: table(hours) for at, hours in starts.items()},
         failures={at: table(hours) for at, hours in (failures or {}).items()},
         order_started_s={o: np.full(replications, 3600 * a) for o, (a, _) in spans.items()},

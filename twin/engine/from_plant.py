@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from twin.engine.model import (
     LEAVE,
+    STATES,
     UNLIMITED,
     LineModel,
     LoopTable,
@@ -17,7 +18,7 @@ from twin.engine.model import (
     UpkeepTable,
     ZoneTable,
 )
-from twin.plant import Plant, Upkeep, WorkUnit, flow
+from twin.plant import Plant, Upkeep, WorkUnit, WorkUnitState, flow
 
 __all__ = ["line_model"]
 
@@ -124,9 +125,7 @@ def _unit_table(run: _Run, name: str) -> UnitTable:
         consumes=_consumed(run, name),
         on_at_start=on_at_start,
         edges_s=edges_s,
-        production_w=unit.power.production_w,
-        idle_w=unit.power.idle_w,
-        off_w=unit.power.off_w,
+        power_w=tuple(unit.power.in_state(WorkUnitState(state)) for state in STATES),
     )
 
 

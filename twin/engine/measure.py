@@ -32,6 +32,7 @@ __all__ = ["joined", "run_result"]
 _Key = TypeVar("_Key")
 _Number = TypeVar("_Number", np.float64, np.int64)
 
+_J_PER_KWH = 3.6e6
 _PRODUCTION, _OFF = STATES.index("production"), STATES.index("off")
 
 
@@ -57,6 +58,7 @@ def run_result(
     servers = np.array([unit.servers for unit in model.units])
     with np.errstate(invalid="ignore", divide="ignore"):
         shares = seconds / (measured[:, None, None] * servers[None, :, None])
+    energy = _energy_kwh(given, seconds)
     modes = [(u.name, m.name) for u in model.units for m in u.modes]
     return RunResult(
         engine=engine,
@@ -68,11 +70,9 @@ def run_result(
         horizon_s=given.horizon_s,
         warm_up_s=given.warm_up_s,
         measured_s=measured,
-        kpis=_kpis(given, counts, measured, seconds),
-        unit_states={
-            unit.name: {state: shares[:, u, s].copy() for s, state in enumerate(STATES)}
-            for u, unit in enumerate(model.units)
-        },
+        kpis=_kpis(given, counts, measured, seconds, energy),
+        unit_states=_by_state(given, shares),
+        unit_energy_kwh=_by_state(given, energy),
         starts={
             (unit.name, product): counts.starts[:, u, p].copy()
             for u, unit in enumerate(model.units)
@@ -86,17 +86,27 @@ def run_result(
     )
 
 
+def _by_state(given: RunInput, table: Floats) -> dict[str, dict[str, Floats]]:
+    return {
+        unit.name: {state: table[:, u, s].copy() for s, state in enumerate(STATES)}
+        for u, unit in enumerate(given.model.units)
+    }
+
+
 def _by_order(given: RunInput, table: Floats) -> dict[str, Floats]:
     return {order: table[:, i].copy() for i, order in enumerate(given.orders)}
 
 
-def _kpis(given: RunInput, counts: Counts, measured: Floats, seconds: Floats) -> dict[str, Floats]:
+def _kpis(
+    given: RunInput, counts: Counts, measured: Floats, seconds: Floats, energy: Floats
+) -> dict[str, Floats]:
     t = counts.tallies
     end = given.model.units[given.model.end]
     on_s = (seconds[:, given.model.end].sum(axis=1) - seconds[:, given.model.end, _OFF]) / (
         end.servers
     )
-    energy_kwh = _energy_j(given, seconds) / 3.6e6
+    # Rounded once, so the order of the units in the file cannot matter.
+    energy_kwh = np.array([math.fsum(row) for row in energy.reshape(len(energy), -1).tolist()])
     good = t[:, GOOD].astype(np.float64)
     kpis = {
         "throughput_per_h": _ratio(good * 3600.0, on_s),
@@ -124,17 +134,10 @@ def _kpis(given: RunInput, counts: Counts, measured: Floats, seconds: Floats) ->
     return kpis
 
 
-def _energy_j(given: RunInput, seconds: Floats) -> Floats:
-    units = given.model.units
-    production, off = seconds[:, :, _PRODUCTION], seconds[:, :, _OFF]
-    idle = seconds.sum(axis=2) - production - off
-    joules = (
-        production * np.array([u.production_w for u in units])
-        + idle * np.array([u.idle_w for u in units])
-        + off * np.array([u.off_w for u in units])
-    )
-    # Rounded once, so the order of the units in the file cannot matter.
-    return np.array([math.fsum(row) for row in joules.tolist()])
+def _energy_kwh(given: RunInput, seconds: Floats) -> Floats:
+    """By replication, unit and state."""
+    energy: Floats = seconds * np.array([u.power_w for u in given.model.units]) / _J_PER_KWH
+    return energy
 
 
 def _oee(given: RunInput, seconds: Floats, good: Floats, made: Floats) -> Floats:
@@ -162,9 +165,8 @@ def joined(parts: Sequence[RunResult]) -> RunResult:
         replications=sum(part.replications for part in parts),
         measured_s=np.concatenate([part.measured_s for part in parts]),
         kpis=_glued([part.kpis for part in parts]),
-        unit_states={
-            unit: _glued([part.unit_states[unit] for part in parts]) for unit in one.unit_states
-        },
+        unit_states=_glued_by_unit([part.unit_states for part in parts]),
+        unit_energy_kwh=_glued_by_unit([part.unit_energy_kwh for part in parts]),
         starts=_glued([part.starts for part in parts]),
         failures=_glued([part.failures for part in parts]),
         order_started_s=_glued([part.order_started_s for part in parts]),
@@ -176,3 +178,9 @@ def joined(parts: Sequence[RunResult]) -> RunResult:
 
 def _glued(parts: Sequence[Mapping[_Key, NDArray[_Number]]]) -> dict[_Key, NDArray[_Number]]:
     return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+
+
+def _glued_by_unit(
+    parts: Sequence[Mapping[str, Mapping[str, Floats]]],
+) -> dict[str, dict[str, Floats]]:
+    return {unit: _glued([part[unit] for part in parts]) for unit in parts[0]}

@@ -136,9 +136,8 @@ class UnitTable:
     on_at_start: bool
     edges_s: tuple[float, ...]
     """Instants within the horizon at which the shift ends or begins, in turn."""
-    production_w: float
-    idle_w: float
-    off_w: float
+    power_w: tuple[float, ...]
+    """By state, as in ``STATES``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

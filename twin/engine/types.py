@@ -242,6 +242,8 @@ class RunResult:
     """By name; ``KPIS`` says unit and meaning. NaN where a replication cannot say."""
     unit_states: Mapping[str, Mapping[str, Floats]]
     """Share of the measured time by unit and WorkUnitState value."""
+    unit_energy_kwh: Mapping[str, Mapping[str, Floats]]
+    """Electrical energy in the measured time by unit and WorkUnitState value. [kWh]"""
     starts: Mapping[tuple[str, str], Ints]
     """Parts whose work began, by (unit, product) and hour. Shape (replications, hours)."""
     failures: Mapping[tuple[str, str], Ints]
@@ -302,6 +304,10 @@ class RunResult:
                 }
                 for unit, states in self.unit_states.items()
             },
+            "unit_energy_kwh": {
+                unit: {state: _interval(energy) for state, energy in states.items()}
+                for unit, states in self.unit_energy_kwh.items()
+            },
             "orders": {
                 order: {
                     "started_s": _plain(_mean(self.order_started_s[order])),
@@ -347,6 +353,11 @@ def t_interval(values: Floats, level: float) -> tuple[float, float, float]:
     half = float(special.stdtrit(n - 1, (1.0 + level) / 2.0)) * float(np.std(kept, ddof=1))
     half /= math.sqrt(n)
     return mean, mean - half, mean + half
+
+
+def _interval(values: Floats) -> dict[str, float | None]:
+    """Mean and 90 % interval as plain values."""
+    return dict(zip(("mean", "low", "high"), map(_plain, t_interval(values, 0.90)), strict=True))
 
 
 def _mean(values: Floats) -> float:

@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, Field, model_validator
 from twin.plant.base import Frozen
 from twin.plant.laws import Law
 from twin.plant.reliability import FailureMode
-from twin.plant.signals import Signal
+from twin.plant.signals import Signal, WorkUnitState
 
 __all__ = [
     "LEAVE",
@@ -36,6 +36,7 @@ LEAVE = "leave"
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 Hands = Annotated[int, Field(ge=1, le=1000)]
 """Machines side by side, or people: a run has a place for each."""
+Watts = Annotated[float, Field(ge=0.0)]
 Parts = Annotated[int, Field(ge=1, le=100_000)]
 
 
@@ -110,13 +111,34 @@ class Inspection(Frozen):
 class Power(Frozen):
     """Electrical power by what the unit does. [W]"""
 
-    production_w: Annotated[float, Field(ge=0.0)] = 0.0
-    idle_w: Annotated[float, Field(ge=0.0)] = 0.0
-    off_w: Annotated[float, Field(ge=0.0)] = 0.0
+    production_w: Watts = 0.0
+    idle_w: Watts = 0.0
+    """In every other state that has no power of its own below."""
+    off_w: Watts = 0.0
+    """Off shift."""
+    setup_w: Watts | None = None
+    starved_w: Watts | None = None
+    blocked_w: Watts | None = None
+    delay_w: Watts | None = None
+    """While it waits for an operator."""
+    down_w: Watts | None = None
+    """While it waits for a crew."""
+    repair_w: Watts | None = None
+    """Under repair or planned maintenance."""
     parameter: str | None = None
     """Process parameter that moves the power while the unit is on."""
     slope_w: float = 0.0
     """Extra power per unit of that parameter above its value in the plant file. [W]"""
+
+    def in_state(self, state: WorkUnitState) -> float:
+        """Power in this state. [W]
+
+        Example:
+            >>> Power(idle_w=300.0, setup_w=500.0).in_state(WorkUnitState.DOWN)
+            300.0
+        """
+        own: float | None = getattr(self, f"{state.value}_w", None)
+        return self.idle_w if own is None else own
 
 
 class StorageZone(Frozen):

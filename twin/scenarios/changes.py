@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from twin.errors import DataError, Fault, FileFaults
-from twin.plant import Plant
+from twin.plant import Plant, Power
 from twin.plant.checks import cross_faults
 
 __all__ = ["Change", "apply_changes", "parse_change"]
@@ -91,8 +91,8 @@ def _number(text: str, whole: str) -> float:
 def apply_changes(plant: Plant, changes: Sequence[Change | str]) -> Plant:
     """The plant with these changes, checked as strictly as a plant file.
 
-    A parameter that moves the power of its unit (``power.parameter``) moves the idle and
-    production power with it, by ``slope_w`` per unit.
+    A parameter that moves the power of its unit (``power.parameter``) moves the power in every
+    state but off with it, by ``slope_w`` per unit.
 
     A number of which the plant file has whole ones only stays whole, or is refused.
 
@@ -231,13 +231,19 @@ def _move_power(plant: Plant, document: dict[str, Any]) -> None:
         if changed is None or parameter is None or parameter not in unit.parameters:
             continue
         new = changed["parameters"][parameter]["value"]
-        power = [changed["power"][key] for key in ("slope_w", "production_w", "idle_w")]
-        if all(
-            isinstance(x, int | float) for x in (new, *power)
-        ):  # else the check that follows says so
-            extra = (new - unit.parameters[parameter].value) * changed["power"]["slope_w"]
-            for key in ("production_w", "idle_w"):
-                changed["power"][key] = max(0.0, changed["power"][key] + extra)
+        power = changed["power"]
+        on = [key for key in _ON if power[key] is not None]
+        numbers = (new, power["slope_w"], *(power[key] for key in on))
+        if all(isinstance(x, int | float) for x in numbers):  # else the check that follows says so
+            extra = (new - unit.parameters[parameter].value) * power["slope_w"]
+            for key in on:
+                power[key] = max(0.0, power[key] + extra)
+
+
+_ON = tuple(
+    key for key in Power.model_fields if key.endswith("_w") and key not in ("off_w", "slope_w")
+)
+"""Powers of a unit that is not off shift."""
 
 
 def _fault(detail: Any) -> Fault:

@@ -79,6 +79,9 @@ class SimulationResult(_Ran):
     unit_state_intervals: dict[str, dict[str, list[float | None]]] = Field(
         description="Low and high end of the same shares, 90 %"
     )
+    unit_energy_kwh: dict[str, dict[str, Interval]] = Field(
+        description="Electrical energy by work unit and state; intervals of 90 %"
+    )
     orders: dict[str, OrderRun]
     consumption: dict[str, list[float]] | None = Field(
         description="Components used by hour, in stock units, mean; null: the bill of material leaves open where"
