@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from connectors.runtime.sweeps import grid_of
 from tests.engine_lab import START, exponential, plant, serial, unit
 from twin.errors import DataError, FileFaults, NotFoundError
 from twin.plant import Plant
@@ -34,6 +35,13 @@ def test_every_combination_is_there_and_the_last_path_moves_fastest() -> None:
         ("+2", "*1"),
         ("+2", "*1.3"),
     ]
+
+
+def test_whole_numbers_give_the_bytes_that_the_command_line_gives() -> None:
+    asked = {"buffer.z0.capacity": [1, 4], "station.u1.servers": [2]}
+    typed = grid_of(["buffer.z0.capacity=1,4", "station.u1.servers=2"])
+    here, there = (json.dumps(run(dict(grid)).as_dict(), indent=2) for grid in (asked, typed))
+    assert here == there
 
 
 def test_a_point_is_what_a_comparison_of_its_changes_gives() -> None:

@@ -39,7 +39,7 @@ class SweepPoint:
     """One combination, held against the line as it is."""
 
     values: tuple[Value, ...]
-    """By path, as the grid gave them."""
+    """By path, as the grid gave them; numbers as floats."""
     changes: tuple[Change, ...]
     means: Mapping[str, tuple[float, float, float]]
     """Mean of each KPI here, and the ends of its own interval."""
@@ -175,7 +175,7 @@ def sweep(
         >>> found = sweep(plant, {"buffer.between.capacity": [4], "station.cut.cycle_time": ["*0.8", "*1"]},
         ...     replications=4, start=datetime(2026, 3, 2, tzinfo=UTC), horizon_s=3600.0)
         >>> [point.values for point in found.points]
-        [(4, '*0.8'), (4, '*1')]
+        [(4.0, '*0.8'), (4.0, '*1')]
         >>> found.rows()[0]["throughput_per_h_verdict"]
         'better'
     """
@@ -265,7 +265,7 @@ def sweep_points(
         raise DataError(
             f"the grid has {size:,} points, more than {MOST_POINTS:,}: fewer values, or one path at a time"
         )
-    axes = [[(v, _change(path, v)) for v in values] for path, values in grid.items()]
+    axes = [[_change(path, v) for v in values] for path, values in grid.items()]
     points: list[Point] = []
     for combination in itertools.product(*axes):
         values, changes = zip(*combination, strict=True)
@@ -274,10 +274,11 @@ def sweep_points(
     return points
 
 
-def _change(path: str, value: Value) -> Change:
+def _change(path: str, value: Value) -> tuple[Value, Change]:
+    """One value of a path, and what it changes. A number is a float whoever asks, so answers have the same bytes."""
     if isinstance(value, str):
-        return parse_change(f"{path}={value}")
-    return Change(path=path, op="set", value=float(value))
+        return value, parse_change(f"{path}={value}")
+    return float(value), Change(path=path, op="set", value=float(value))
 
 
 def _check(plant: Plant, points: Sequence[Point], cancelled: Callable[[], bool]) -> None:
