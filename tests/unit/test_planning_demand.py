@@ -63,11 +63,13 @@ def run_of(
         kpis={},
         unit_states={},
         unit_energy_kwh={},
+        unit_kpis={},
         starts={at: table(hours) for at, hours in starts.items()},
         failures={at: table(hours) for at, hours in (failures or {}).items()},
         order_started_s={o: np.full(replications, 3600 * a) for o, (a, _) in spans.items()},
         order_finished_s={o: np.full(replications, 3600 * b) for o, (_, b) in spans.items()},
         order_good={},
+        order_lateness_h={},
     )
 
 

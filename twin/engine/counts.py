@@ -83,6 +83,10 @@ class Counts:
     """(R, TALLIES)"""
     state_ticks: Ints
     """(R, units, states); all servers of a unit together."""
+    made: Ints
+    """(R, units, products); parts on which work ended in the measured time."""
+    rejected: Ints
+    """(R, units); of those, what an inspection there scrapped or sent to rework."""
     starts: Ints
     """(R, units, products, hours)"""
     failures: Ints
@@ -104,6 +108,8 @@ class Counts:
             end_s=np.zeros(n),
             tallies=np.zeros((n, TALLIES), np.int64),
             state_ticks=np.zeros((n, len(model.units), len(STATES)), np.int64),
+            made=np.zeros((n, len(model.units), len(model.products)), np.int64),
+            rejected=np.zeros((n, len(model.units)), np.int64),
             starts=np.zeros((n, len(model.units), len(model.products), hours), np.int64),
             failures=np.zeros((n, modes, hours), np.int64),
             order_started_s=started,

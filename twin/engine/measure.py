@@ -53,6 +53,8 @@ def run_result(
         counts,
         tallies=counts.tallies * over[:, None],
         state_ticks=counts.state_ticks * over[:, None, None],
+        made=counts.made * over[:, None, None],
+        rejected=counts.rejected * over[:, None],
     )
     seconds = counts.state_ticks / TICKS_PER_S
     servers = np.array([unit.servers for unit in model.units])
@@ -73,6 +75,7 @@ def run_result(
         kpis=_kpis(given, counts, measured, seconds, energy),
         unit_states=_by_state(given, shares),
         unit_energy_kwh=_by_state(given, energy),
+        unit_kpis=_unit_kpis(given, counts, seconds),
         starts={
             (unit.name, product): counts.starts[:, u, p].copy()
             for u, unit in enumerate(model.units)
@@ -82,6 +85,7 @@ def run_result(
         order_started_s=_by_order(given, counts.order_started_s),
         order_finished_s=_by_order(given, counts.order_finished_s),
         order_good=_by_order(given, counts.order_good.astype(np.float64)),
+        order_lateness_h=_order_lateness_h(given, counts),
         trace=trace,
     )
 
@@ -140,6 +144,35 @@ def _energy_kwh(given: RunInput, seconds: Floats) -> Floats:
     return energy
 
 
+def _unit_kpis(given: RunInput, counts: Counts, seconds: Floats) -> dict[str, dict[str, Floats]]:
+    """Indicators of each unit after ISO 22400-2, as `twin.telemetry.unit_kpis` has them."""
+    production = seconds[:, :, _PRODUCTION]
+    busy = seconds.sum(axis=2) - seconds[:, :, _OFF]
+    # PRI: of an oven that is full, for its cycle time is that of all parts in it
+    planned = np.array([[law.mean() / u.batch for law in u.cycle] for u in given.model.units])
+    run_s = np.array([[math.fsum(u) for u in row] for row in (counts.made * planned).tolist()])
+    produced = counts.made.sum(axis=2).astype(np.float64)
+    found = {
+        "availability": _ratio(production, busy),
+        "effectiveness": _ratio(run_s, production),
+        "quality_ratio": _ratio(produced - counts.rejected, produced),
+    }
+    found["oee"] = found["availability"] * found["effectiveness"] * found["quality_ratio"]
+    return {
+        unit.name: {name: table[:, u].copy() for name, table in found.items()}
+        for u, unit in enumerate(given.model.units)
+    }
+
+
+def _order_lateness_h(given: RunInput, counts: Counts) -> dict[str, Floats]:
+    late_h = (counts.order_finished_s - np.array(given.due_s)) / 3600.0
+    return {
+        order: late_h[:, i].copy()
+        for i, order in enumerate(given.orders)
+        if not math.isnan(given.due_s[i])
+    }
+
+
 def _oee(given: RunInput, seconds: Floats, good: Floats, made: Floats) -> Floats:
     """Availability x effectiveness of the unit that works most, times the yield of the line.
 
@@ -167,11 +200,13 @@ def joined(parts: Sequence[RunResult]) -> RunResult:
         kpis=_glued([part.kpis for part in parts]),
         unit_states=_glued_by_unit([part.unit_states for part in parts]),
         unit_energy_kwh=_glued_by_unit([part.unit_energy_kwh for part in parts]),
+        unit_kpis=_glued_by_unit([part.unit_kpis for part in parts]),
         starts=_glued([part.starts for part in parts]),
         failures=_glued([part.failures for part in parts]),
         order_started_s=_glued([part.order_started_s for part in parts]),
         order_finished_s=_glued([part.order_finished_s for part in parts]),
         order_good=_glued([part.order_good for part in parts]),
+        order_lateness_h=_glued([part.order_lateness_h for part in parts]),
         trace=None,
     )
 

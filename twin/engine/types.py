@@ -244,6 +244,9 @@ class RunResult:
     """Share of the measured time by unit and WorkUnitState value."""
     unit_energy_kwh: Mapping[str, Mapping[str, Floats]]
     """Electrical energy in the measured time by unit and WorkUnitState value. [kWh]"""
+    unit_kpis: Mapping[str, Mapping[str, Floats]]
+    """``availability``, ``effectiveness``, ``quality_ratio`` and their product ``oee`` of each unit, after
+    ISO 22400-2; NaN where a denominator is 0. docs/explanation/kpis.md"""
     starts: Mapping[tuple[str, str], Ints]
     """Parts whose work began, by (unit, product) and hour. Shape (replications, hours)."""
     failures: Mapping[tuple[str, str], Ints]
@@ -254,6 +257,8 @@ class RunResult:
     """Last part left, good or scrapped, from the start. [s] NaN: not within the horizon."""
     order_good: Mapping[str, Floats]
     """Good parts of the order that left within the horizon."""
+    order_lateness_h: Mapping[str, Floats]
+    """Finished after the due date; below 0: before it. Orders that have one. [h] NaN: not within the horizon."""
     trace: EventTrace | None = None
 
     def summary(self, kpi: str, level: float = 0.90) -> tuple[float, float, float]:
@@ -308,15 +313,23 @@ class RunResult:
                 unit: {state: _interval(energy) for state, energy in states.items()}
                 for unit, states in self.unit_energy_kwh.items()
             },
-            "orders": {
-                order: {
-                    "started_s": _plain(_mean(self.order_started_s[order])),
-                    "finished_s": _plain(_mean(finished)),
-                    "finished_share": float(np.mean(~np.isnan(finished))),
-                    "good": _plain(_mean(self.order_good[order])),
-                }
-                for order, finished in self.order_finished_s.items()
+            "unit_kpis": {
+                unit: {name: _interval(values) for name, values in found.items()}
+                for unit, found in self.unit_kpis.items()
             },
+            "orders": {order: self._order(order) for order in self.order_finished_s},
+        }
+
+    def _order(self, order: str) -> dict[str, Any]:
+        finished, late = self.order_finished_s[order], self.order_lateness_h.get(order)
+        mean, low, high = t_interval(finished, 0.90)
+        return {
+            "started_s": _plain(_mean(self.order_started_s[order])),
+            "finished_s": _plain(mean),
+            "finished_interval_s": [_plain(low), _plain(high)],
+            "finished_share": float(np.mean(~np.isnan(finished))),
+            "good": _plain(_mean(self.order_good[order])),
+            "lateness_h": None if late is None else _interval(late),
         }
 
 

@@ -121,7 +121,8 @@ def unit_kpis(
 ) -> UnitKpis:
     """Time elements and indicators of one unit.
 
-    The planned runtime per item (PRI) is the mean of the cycle law in ``plant``: pass the plant
+    The planned runtime per item (PRI) is the mean of the cycle law in ``plant``, of an oven its share for
+    each of the parts that it holds: pass the plant
     as its file says it to compare with the datasheet.
 
     Args:
@@ -228,11 +229,12 @@ def _kpis_of(
 def _planned_run_s(plant: Plant, unit: str, parts: PartRecords) -> float:
     """PRI * PQ, summed over products; a part of an unknown product counts as the mean of the others."""
     work_unit = plant.unit(unit)
+    together = work_unit.batch.size if work_unit.batch else 1
     planned = 0.0
     known = 0
     for product in plant.products:
         count = int((parts.product == product).sum())
-        planned += count * work_unit.cycle_law(product).mean()
+        planned += count * work_unit.cycle_law(product).mean() / together
         known += count
     return planned * len(parts) / known if known else 0.0
 

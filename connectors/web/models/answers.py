@@ -41,9 +41,13 @@ class KpiInterval(Interval):
 
 class OrderRun(Strict):
     started_s: float | None = Field(description="From the start of the run, mean")
-    finished_s: float | None
+    finished_s: float | None = Field(description="Mean over the replications that did finish")
+    finished_interval_s: list[float | None] = Field(description="Low and high end, 90 %")
     finished_share: float = Field(description="Of the replications")
     good: float | None
+    lateness_h: Interval | None = Field(
+        description="After the due date, below 0 before it, where finished; null: it has none"
+    )
 
 
 class WarmUp(Strict):
@@ -81,6 +85,9 @@ class SimulationResult(_Ran):
     )
     unit_energy_kwh: dict[str, dict[str, Interval]] = Field(
         description="Electrical energy by work unit and state; intervals of 90 %"
+    )
+    unit_kpis: dict[str, dict[str, Interval]] = Field(
+        description="Availability, effectiveness, quality_ratio and oee after ISO 22400-2 by work unit; intervals of 90 %"
     )
     orders: dict[str, OrderRun]
     consumption: dict[str, list[float]] | None = Field(

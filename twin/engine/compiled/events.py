@@ -53,6 +53,8 @@ def _replication(
             stage.log_rows = rows
         else:
             stage.grow()
+        counts.made[row] = 0
+        counts.rejected[row] = 0
         counts.starts[row] = 0
         counts.failures[row] = 0
     close(table)

@@ -292,6 +292,8 @@ class World(NamedTuple):
     law_params: Any
     tally: Any
     ticks: Any
+    made: Any
+    rejected: Any
     starts: Any
     failures: Any
     counters: Any

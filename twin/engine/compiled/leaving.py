@@ -119,11 +119,13 @@ def way(w: Any, unit: Any, part: Any) -> Any:
 def inspected(w: Any, unit: Any, part: Any) -> Any:
     """Inspection, own defects, and the way on; False if the part has left the line."""
     u, p, line = w.unit[unit], w.part[part], w.line[0]
+    w.made[unit, p.product] += 1
     if (
         p.defective
         and u.coverage > 0.0
         and uniform_at(u.detect_start, u.detect_gamma, p.index) < u.coverage
     ):
+        w.rejected[unit] += 1
         if u.rework < 0 or p.reworks >= u.rework_limit:
             scrap(w, unit, part)
             return False

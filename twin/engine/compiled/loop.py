@@ -118,6 +118,8 @@ def warm_up(w: Any) -> None:
         show(w, server, w.server[server].shown)
     w.ticks[:] = 0
     w.tally[:] = 0
+    w.made[:] = 0
+    w.rejected[:] = 0
     line.measured_from = tick_of(line.now)
 
 

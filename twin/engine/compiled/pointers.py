@@ -60,6 +60,8 @@ _FIELDS: dict[str, types.Array] = {
     "law_params": _numbers(types.float64),
     "tally": _numbers(types.int64),
     "ticks": _numbers(types.int64, 2),
+    "made": _numbers(types.int64, 2),
+    "rejected": _numbers(types.int64),
     "starts": _numbers(types.int64, 3),
     "failures": _numbers(types.int64, 2),
     "counters": _numbers(types.int64, 2),

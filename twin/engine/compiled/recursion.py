@@ -101,7 +101,11 @@ def _count(given: RunInput, counts: Counts, row: int, lanes: int, m: _Floats, q:
     tally = m[q[at.TALLY_AT] : q[at.TALLY_AT] + 4 * L].reshape(4, L)[:, :lanes]
     for column, found in ((GOOD, 0), (TIMED, 0), (FLOW_TICKS, 1), (PART_TICKS, 2), (ESCAPED, 3)):
         counts.tallies[rows, column] = tally[found]
-    for name, place in ((counts.starts, at.STARTS_AT), (counts.failures, at.FAILURES_AT)):
+    for name, place in (
+        (counts.starts, at.STARTS_AT),
+        (counts.made, at.MADE_AT),
+        (counts.failures, at.FAILURES_AT),
+    ):
         size = math.prod(name.shape[1:])
         name[rows] = q[q[place] : q[place] + lanes * size].reshape(lanes, *name.shape[1:])
     _states(counts, rows, lanes, m, q)

@@ -45,6 +45,7 @@ DEFECT_TABLE = 31
 LAST_AT = 32
 """Where in m the instant stands at which the last part left, by lane."""
 UNTIL_DONE = 33
+MADE_AT = 34
 LOG_ROWS = 36
 WORK_SIZE = 35
 """Numbers in m between the blocks of two units."""
@@ -95,12 +96,14 @@ of parts; QUIET_UNTIL: before that, nothing but failures by the operating clock 
     SINCE,
     SHOWN,
     OVER,
-) = range(13)
-LANE = 13
-PART = 14
-UNIT_INTS = 15
+    UNMEASURED,
+) = range(14)
+LANE = 14
+PART = 15
+UNIT_INTS = 16
 """STANDS: 0 up, 1 down, 2 in repair; DOES: mode that is repaired, or -1 - planned work; SINCE: first
-part whose start is not yet counted; OVER: the unit has seen the horizon."""
+part whose start is not yet counted; OVER: the unit has seen the horizon; UNMEASURED: parts finished
+before anything is measured, -1 until one is finished later."""
 
 # Table of one unit in q.
 (

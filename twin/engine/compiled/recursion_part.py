@@ -10,6 +10,7 @@ from twin.engine.compiled.recursion_lanes import WIDTH
 from twin.engine.compiled.recursion_layout import (
     BLOCKED,
     CAPACITY,
+    COUNTED_FROM,
     FAILS_AT,
     FINISHED,
     FIRST_INPUT,
@@ -31,6 +32,7 @@ from twin.engine.compiled.recursion_layout import (
     LIFE_CODE,
     LIFE_START,
     LIVES,
+    MADE_AT,
     MASK,
     MODE_COUNT,
     MODE_FLOATS,
@@ -64,6 +66,7 @@ from twin.engine.compiled.recursion_layout import (
     TRACE,
     UNIT,
     UNITS,
+    UNMEASURED,
 )
 from twin.engine.compiled.recursion_time import hour_of, log_row, pass_time, settle, tick
 from twin.engine.compiled.recursion_walk import (
@@ -99,6 +102,15 @@ def count_starts(q: Any, u: Any, b: Any, before: Any) -> None:
 
 
 @jit
+def _count_made(q: Any, u: Any, b: Any, done: Any) -> None:
+    """Parts finished in the measured time, of the first so many, by product."""
+    place = q[MADE_AT] + (q[b + LANE * L] * q[UNITS] + q[u + UNIT]) * q[PRODUCTS]
+    if q[b + UNMEASURED * L] >= 0:
+        for k in range(q[b + UNMEASURED * L], done):
+            q[place + q[q[PRODUCT_AT] + k % q[PERIOD]]] += 1
+
+
+@jit
 def start_counted(m: Any, q: Any, u: Any, a: Any, b: Any, k: Any, t: Any) -> None:
     """Work on part k begins: in which hour?"""
     hour = hour_of(q, t)
@@ -121,12 +133,15 @@ def _set_up_for(m: Any, q: Any, u: Any, k: Any) -> Any:
 
 
 @jit
-def end_of_run(m: Any, q: Any, log: Any, u: Any, a: Any, b: Any, before: Any, stop: Any) -> None:
-    """The unit has seen the last instant; parts before ``before`` were begun."""
+def end_of_run(
+    m: Any, q: Any, log: Any, u: Any, a: Any, b: Any, done: Any, begun: Any, stop: Any
+) -> None:
+    """The unit has seen the last instant; so many parts are finished and begun."""
     pass_time(m, q, log, u, a, b, stop)
     if q[TRACE]:
         settle(m, q, log, u, a, b)
-    count_starts(q, u, b, before)
+    count_starts(q, u, b, begun)
+    _count_made(q, u, b, done)
     q[b + OVER * L] = 1
     m[a + QUIET_UNTIL * L] = m[a + HOUR_END * L] = m[a + OPERATES_UNTIL * L] = math.inf
 
@@ -177,7 +192,7 @@ def through(
         if q[TRACE]:
             log_row(m, q, log, u, b, m[a + NOW * L], K_SETUP, k)
         if not work_on(m, q, params, log, u, a, b, stop):
-            end_of_run(m, q, log, u, a, b, k, stop)
+            end_of_run(m, q, log, u, a, b, k, k, stop)
             return False
     q[b + PHASE * L] = WORKING
     m[a + LEFT * L] = work_s
@@ -185,7 +200,7 @@ def through(
     if q[TRACE]:
         log_row(m, q, log, u, b, m[a + NOW * L], K_START, k)
     if not work_on(m, q, params, log, u, a, b, stop):
-        end_of_run(m, q, log, u, a, b, k + 1, stop)
+        end_of_run(m, q, log, u, a, b, k, k + 1, stop)
         return False
     m[a + OPERATED * L] += m[a + LEFT * L]
     return True
@@ -268,13 +283,17 @@ def one_part(
         if through(m, q, params, log, u, a, b, k, work_s, stop):
             finished = m[a + NOW * L]
             quiet = min(m[a + NEXT * L], stop)
+            if q[b + UNMEASURED * L] < 0 and finished > m[COUNTED_FROM]:
+                q[b + UNMEASURED * L] = k
+            elif q[b + UNMEASURED * L] < 0:
+                quiet = min(quiet, m[COUNTED_FROM])
             m[a + QUIET_UNTIL * L] = -1.0 if q[TRACE] else quiet
             if q[TRACE]:
                 log_row(m, q, log, u, b, finished, K_FINISH, k)
                 if q[u + IS_END]:
                     log_row(m, q, log, u, b, finished, K_LEAVE, k)
     else:
-        end_of_run(m, q, log, u, a, b, k, stop)
+        end_of_run(m, q, log, u, a, b, k, k, stop)
     m[a + now] = finished
     if taken != guess:
         m[at] = taken
@@ -298,4 +317,4 @@ def close(m: Any, q: Any, params: Any, log: Any, p: Any, lane: Any, parts: Any, 
     gone = m[a + GONE * L]
     m[a + STARVED * L] += tick(m, stop) - tick(m, gone)
     until_taken(m, q, params, log, u, a, b, parts, NEVER, stop)
-    end_of_run(m, q, log, u, a, b, parts, stop)
+    end_of_run(m, q, log, u, a, b, parts, parts, stop)

@@ -138,7 +138,9 @@ def _freeze(found: Memory) -> None:
     q[at.WORK_SIZE] = BLOCK * L + L
     q[at.WORK_AT] = found.place_m(0)
     q[at.STARTS_AT] = len(q)
-    q[at.FAILURES_AT] = len(q) + L * q[at.UNITS] * q[at.PRODUCTS] * q[at.HOURS]
+    by_product = L * q[at.UNITS] * q[at.PRODUCTS]
+    q[at.MADE_AT] = q[at.STARTS_AT] + by_product * q[at.HOURS]
+    q[at.FAILURES_AT] = q[at.MADE_AT] + by_product
     found.floats = np.zeros(len(found.m) + q[at.WORK_SIZE] * q[at.UNITS])
     found.floats[: len(found.m)] = found.m
     found.ints = np.zeros(q[at.FAILURES_AT] + L * q[at.MODES] * q[at.HOURS], np.int64)
@@ -221,6 +223,7 @@ def _lanes(found: Memory, unit: UnitTable, a: int, b: int) -> None:
     ):
         found.m[a + row * L : a + (row + 1) * L] = [value] * L
     found.q[b + at.ON * L : b + (at.ON + 1) * L] = [int(unit.on_at_start)] * L
+    found.q[b + at.UNMEASURED * L : b + (at.UNMEASURED + 1) * L] = [-1] * L
     found.q[b + at.SHOWN * L : b + (at.SHOWN + 1) * L] = [2] * L
     found.q[b + at.LANE * L : b + (at.LANE + 1) * L] = list(range(L))
 

@@ -309,6 +309,8 @@ class Stage:
             law_params=given.laws.table.params,
             tally=np.zeros(TALLIES, np.int64),
             ticks=np.zeros((len(model.units), len(STATES)), np.int64),
+            made=counts.made[row],
+            rejected=counts.rejected[row],
             starts=counts.starts[row],
             failures=counts.failures[row],
             counters=_counters(model),

@@ -41,8 +41,10 @@ class Exits:
     def inspected(self, unit: Unit, part: Part) -> bool:
         """Inspection, own defects, and the way on; False if the part has left the unit."""
         table = unit.table
+        self._line.made[unit.index, part.product] += 1
         found = part.defective and table.coverage > 0.0
         if found and unit.detect.at(part.index) < table.coverage:
+            self._line.rejected[unit.index] += 1
             if table.rework == LEAVE or part.reworks >= table.rework_limit:
                 self._scrap(unit, part)
                 return False

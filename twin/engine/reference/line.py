@@ -82,6 +82,7 @@ class Line:
         self.log = Log() if trace else None
         self.tally = [0] * counts.tallies.shape[1]
         self.ticks = [[0] * counts.state_ticks.shape[2] for _ in model.units]
+        self.made, self.rejected = counts.made[row], counts.rejected[row]
         self.starts = counts.starts[row]
         self.failures = counts.failures[row]
         self.order_started_s = counts.order_started_s[row]
@@ -211,6 +212,8 @@ class Line:
                 self._show(server, server.shown)
             self.ticks = [[0] * len(row) for row in self.ticks]
             self.tally = [0] * len(self.tally)
+            self.made[:] = 0
+            self.rejected[:] = 0
             self.measured_from = self.tick()
 
     def _show(self, server: Server, state: int) -> None:
