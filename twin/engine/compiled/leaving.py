@@ -17,8 +17,9 @@ from twin.engine.counts import (
     SCRAPPED,
     TIMED,
 )
+from twin.engine.starts import WORKING
 
-__all__ = ["count_time", "free", "inspected", "leave", "way"]
+__all__ = ["count_made", "count_time", "free", "inspected", "leave", "way"]
 
 _FINISH = KINDS.index("finish")
 _REWORK = KINDS.index("rework")
@@ -56,6 +57,26 @@ def out(w: Any, part: Any, good: Any) -> None:
         o.left -= 1
         if o.left == 0:
             o.finished = line.now
+
+
+@jit
+def count_made(w: Any, sign: Any) -> None:
+    """Add to ``made``, or take from it, the parts on which work has ended: begun, and no longer at work.
+
+    So nothing is counted while the run goes on; what a live start finds at work was begun before.
+    """
+    units, products, hours = w.starts.shape
+    for unit in range(units):
+        for product in range(products):
+            for hour in range(hours):
+                w.made[unit, product] += sign * w.starts[unit, product, hour]
+    for server in range(len(w.server)):
+        s = w.server[server]
+        if s.phase == WORKING and s.fresh == 0:
+            part = s.first
+            for _ in range(s.parts):
+                w.made[s.unit, w.part[part].product] -= sign
+                part = w.part[part].next
 
 
 @jit
@@ -119,7 +140,6 @@ def way(w: Any, unit: Any, part: Any) -> Any:
 def inspected(w: Any, unit: Any, part: Any) -> Any:
     """Inspection, own defects, and the way on; False if the part has left the line."""
     u, p, line = w.unit[unit], w.part[part], w.line[0]
-    w.made[unit, p.product] += 1
     if (
         p.defective
         and u.coverage > 0.0

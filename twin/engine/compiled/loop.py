@@ -10,7 +10,7 @@ from twin.engine.compiled.asking import note, tick_of
 from twin.engine.compiled.coming import turn_away
 from twin.engine.compiled.due import event_happens, timer_ended
 from twin.engine.compiled.jit import jit, jit_inline
-from twin.engine.compiled.leaving import count_time
+from twin.engine.compiled.leaving import count_made, count_time
 from twin.engine.compiled.pointers import world_of
 from twin.engine.compiled.queues import ask_pop, first_timer
 from twin.engine.compiled.upkeep import curve_ended, grant_crew
@@ -120,6 +120,7 @@ def warm_up(w: Any) -> None:
     w.tally[:] = 0
     w.made[:] = 0
     w.rejected[:] = 0
+    count_made(w, -1)
     line.measured_from = tick_of(line.now)
 
 
@@ -183,6 +184,7 @@ def close(table: Any) -> None:
     """Book what is still under way at the end."""
     w = world_of(table)
     line = w.line[0]
+    count_made(w, 1)
     for server in range(line.servers):
         s = w.server[server]
         show(w, server, s.shown)

@@ -8,7 +8,7 @@ from twin.engine.compiled.asking import draw
 from twin.engine.compiled.due import plan_receipt, plan_release
 from twin.engine.compiled.jit import jit
 from twin.engine.compiled.layout import AGED, CURVE_ENDS, NEW, UNDER_REPAIR
-from twin.engine.compiled.leaving import way
+from twin.engine.compiled.leaving import count_made, way
 from twin.engine.compiled.pointers import world_of
 from twin.engine.compiled.queues import event_push
 from twin.engine.compiled.upkeep import (
@@ -52,6 +52,7 @@ def prepare(table: Any, warm_up: Any) -> None:
     """What is known to come at time 0, and who can go on. Parts are in place."""
     w = world_of(table)
     line = w.line[0]
+    count_made(w, -1)
     if warm_up > 0.0:
         event_push(w, warm_up, WARM_UP, 0, 0, 0)
     event_push(w, line.horizon, END, 0, 0, 0)

@@ -103,11 +103,26 @@ def count_starts(q: Any, u: Any, b: Any, before: Any) -> None:
 
 @jit
 def _count_made(q: Any, u: Any, b: Any, done: Any) -> None:
-    """Parts finished in the measured time, of the first so many, by product."""
-    place = q[MADE_AT] + (q[b + LANE * L] * q[UNITS] + q[u + UNIT]) * q[PRODUCTS]
-    if q[b + UNMEASURED * L] >= 0:
-        for k in range(q[b + UNMEASURED * L], done):
-            q[place + q[q[PRODUCT_AT] + k % q[PERIOD]]] += 1
+    """Parts finished in the measured time, of the first so many, by product.
+
+    Those begun, without the one that is not finished and those finished before: few to go through.
+    """
+    unmeasured = q[b + UNMEASURED * L]
+    if unmeasured < 0:
+        return
+    place = (q[b + LANE * L] * q[UNITS] + q[u + UNIT]) * q[PRODUCTS]
+    made = q[MADE_AT] + place
+    if q[PRODUCTS] == 1:
+        q[made] = done - unmeasured
+        return
+    for product in range(q[PRODUCTS]):
+        begun = q[STARTS_AT] + (place + product) * q[HOURS]
+        for hour in range(q[HOURS]):
+            q[made + product] += q[begun + hour]
+    for k in range(done, q[b + SINCE * L]):
+        q[made + q[q[PRODUCT_AT] + k % q[PERIOD]]] -= 1
+    for k in range(unmeasured):
+        q[made + q[q[PRODUCT_AT] + k % q[PERIOD]]] -= 1
 
 
 @jit
