@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from twin.engine.cards import loops_of_places
 from twin.engine.inputs import RunInput
 from twin.engine.lives import first_failure
 from twin.engine.model import LEAVE
@@ -49,6 +50,8 @@ class PlacedPart:
     order: int
     product: int
     main: bool
+    cards: tuple[int, ...]
+    """Loops of which it holds a card."""
 
 
 @dataclass(slots=True)
@@ -109,24 +112,28 @@ def place(given: RunInput, replication: int) -> Placement:
     zones: dict[int, list[PlacedPart]] = {}
     model = given.model
 
-    def part(order_id: str | None, product: str, main: bool) -> PlacedPart:
+    of_units, of_zones = loops_of_places(model)
+
+    def part(order_id: str | None, product: str, main: bool, cards: tuple[int, ...]) -> PlacedPart:
         nonlocal number
         order = given.orders.index(order_id) if order_id else -1
         number += 1
-        return PlacedPart(number - 1, order, model.products.index(product), main)
+        return PlacedPart(number - 1, order, model.products.index(product), main, cards)
 
     for u in model.downstream_first:
         unit = model.units[u]
         known = state.servers_of(unit.name) if unit.name in state.names() else ()
         for s, start in enumerate(known):
             held = start.holds_part and start.product is not None
-            inside = part(start.order_id, start.product or "", unit.main) if held else None
+            inside = (
+                part(start.order_id, start.product or "", unit.main, of_units[u]) if held else None
+            )
             servers[unit.first_server + s] = _server(given, replication, u, s, start, inside)
         for z in unit.zones_in:
             main = unit.main and (z == unit.zones_in[0] or not unit.assembles)
             waiting = state.zones.get(model.zones[z].name, ())
             if waiting:
-                zones[z] = [part(p.order_id, p.product, main) for p in waiting]
+                zones[z] = [part(p.order_id, p.product, main, of_zones[z]) for p in waiting]
     return Placement(servers, zones, number)
 
 

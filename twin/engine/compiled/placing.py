@@ -73,6 +73,9 @@ def _part(world: World, row: PlacedPart) -> int:
     part["number"] = part["index"] = row.number
     part["order"], part["product"], part["main"] = row.order, row.product, row.main
     part["dest"] = part["next"] = -1
+    part["cards"] = sum(1 << loop for loop in row.cards)
+    for loop in row.cards:
+        world.counters[0, loop] -= 1
     if row.main and row.order >= 0:
         world.line["main_left"] += 1
         world.order["left"][row.order] += 1

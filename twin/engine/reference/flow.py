@@ -11,7 +11,7 @@ from twin.engine.model import LEAVE
 from twin.engine.reference.agenda import Due
 from twin.engine.reference.entities import Part, Server, Unit, Zone
 from twin.engine.reference.work import begin_work, ready, run, stretch_ended
-from twin.engine.starts import EMPTY, HELD, SETTING_UP, WORKING
+from twin.engine.starts import EMPTY, HELD, SETTING_UP, WORKING, PlacedPart
 
 if TYPE_CHECKING:
     from twin.engine.reference.line import Line
@@ -32,24 +32,23 @@ class Flow:
         """Parts of the live state."""
         line, placed = self._line, self._line.placement
 
-        def part(number: int, order: int, product: int, main: bool) -> Part:
-            found = Part(number, order, product, main, 0)
+        def part(row: PlacedPart) -> Part:
+            found = Part(row.number, row.order, row.product, row.main, 0)
             found.launched = False
-            if main and order >= 0:
-                line.exits.expect(order, 1)
-                line.order_started_s[order] = 0.0
+            line.needs.hold(found, row.cards)
+            if row.main and row.order >= 0:
+                line.exits.expect(row.order, 1)
+                line.order_started_s[row.order] = 0.0
             return found
 
         for z, rows in placed.zones.items():
-            for row in rows:
-                line.zones[z].parts.append(part(row.number, row.order, row.product, row.main))
+            line.zones[z].parts.extend(part(row) for row in rows)
         for index, start in placed.servers.items():
             server = line.servers[index]
             server.last_product, server.last_order = start.last_product, start.last_order
             if start.part is None:
                 continue
-            row = start.part
-            server.parts = [part(row.number, row.order, row.product, row.main)]
+            server.parts = [part(start.part)]
             server.phase, server.remaining_s = start.phase, start.remaining_s
             if server.phase in (WORKING, HELD):
                 server.parts[0].visits[server.unit.index] = 1
