@@ -45,11 +45,11 @@ class Snapshot:
 
 
 class Ways:
-    """What the line allows, however it stands. Made once for a run."""
+    """What the line allows, however it stands. Made once for a run; ``defective``: one of its parts began so."""
 
-    def __init__(self, model: LineModel) -> None:
+    def __init__(self, model: LineModel, defective: bool) -> None:
         self.model = model
-        defects = any(unit.defect_probability > 0.0 for unit in model.units)
+        defects = defective or any(unit.defect_probability > 0.0 for unit in model.units)
         self.of_unit = [frozenset(_ways(unit, defects)) for unit in model.units]
         """Zones that a part may go to, and LEAVE where it may leave the line."""
         self.with_card = [self._from(loop.first) for loop in model.loops]

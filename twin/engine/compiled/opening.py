@@ -21,7 +21,7 @@ from twin.engine.compiled.upkeep import (
     plan_upkeep,
     renew,
 )
-from twin.engine.kinds import ARRIVAL, END, MAINTENANCE_DUE, WARM_UP
+from twin.engine.kinds import ARRIVAL, END, MAINTENANCE_DUE, TRANSPORT_END, WARM_UP
 from twin.engine.starts import HELD
 
 __all__ = ["prepare"]
@@ -45,6 +45,27 @@ def first_lives(w: Any, server: Any) -> None:
             due_in(w, server, k, m.residual)
             m.curve = 1 if m.first == CURVE_ENDS else 0
     least_life(w, server)
+
+
+@jit
+def ways(w: Any, server: Any) -> None:
+    """Where the parts that a server holds are to go."""
+    s = w.server[server]
+    part = s.first
+    for _ in range(s.parts):
+        w.part[part].dest = way(w, s.unit, part)
+        part = w.part[part].next
+
+
+@jit
+def transported(w: Any, zone: Any) -> None:
+    """When the parts that are on a conveyor already can be taken."""
+    part = w.zone[zone].first
+    for _ in range(w.zone[zone].parts):
+        if w.part[part].ready > 0.0:
+            w.line[0].moving += 1
+            event_push(w, w.part[part].ready, TRANSPORT_END, zone, 0, 0)
+        part = w.part[part].next
 
 
 @jit
@@ -72,9 +93,11 @@ def prepare(table: Any, warm_up: Any) -> None:
         if s.down:
             ask_crew(w, server)
         if s.phase == HELD:
-            w.part[s.first].dest = way(w, s.unit, s.first)
+            ways(w, server)
         plan_shift(w, server)
         for k in range(s.upkeep_at, s.upkeep_at + w.unit[s.unit].upkeep):
             plan_upkeep(w, server, k)
+    for zone in range(len(w.zone)):
+        transported(w, zone)
     for server in range(line.servers):
         go_on(w, server)

@@ -35,6 +35,7 @@ class Flow:
         def part(row: PlacedPart) -> Part:
             found = Part(row.number, row.order, row.product, row.main, 0)
             found.launched = False
+            found.reworks, found.defective, found.ready_s = row.reworks, row.defective, row.ready_s
             line.needs.hold(found, row.cards)
             if row.main and row.order >= 0:
                 line.exits.expect(row.order, 1)
@@ -43,17 +44,27 @@ class Flow:
 
         for z, rows in placed.zones.items():
             line.zones[z].parts.extend(part(row) for row in rows)
+            for row in rows:
+                if row.ready_s > 0.0:
+                    self._on_the_way(line.zones[z], row.ready_s)
         for index, start in placed.servers.items():
             server = line.servers[index]
             server.last_product, server.last_order = start.last_product, start.last_order
-            if start.part is None:
-                continue
-            server.parts = [part(start.part)]
+            for w, made in start.made.items():
+                server.upkeep[w].parts = made
+            server.parts = [part(row) for row in start.parts]
             server.phase, server.remaining_s = start.phase, start.remaining_s
-            if server.phase in (WORKING, HELD):
-                server.parts[0].visits[server.unit.index] = 1
-            if server.phase == HELD:
-                server.parts[0].dest = line.exits.way(server.unit, server.parts[0])
+            server.fresh = start.fresh
+            line.operators.stay(server, start.team)
+            for inside in server.parts:
+                if server.phase in (WORKING, HELD) and not start.fresh:
+                    inside.visits[server.unit.index] = 1
+                if server.phase == HELD:
+                    inside.dest = line.exits.way(server.unit, inside)
+
+    def _on_the_way(self, zone: Zone, delay: float) -> None:
+        self.moving += 1
+        self._agenda.put(TRANSPORT_END, zone.index, delay, zone, self._transported)
 
     # What servers ask for.
 
@@ -87,10 +98,7 @@ class Flow:
         part.ready_s = now
         if zone.table.transport_s > 0.0:
             part.ready_s = now + zone.table.transport_s
-            self.moving += 1
-            self._agenda.put(
-                TRANSPORT_END, zone.index, zone.table.transport_s, zone, self._transported
-            )
+            self._on_the_way(zone, zone.table.transport_s)
         else:
             self._ask_takers(zone)
         self._gone(server)
