@@ -43,15 +43,19 @@ def attended(*names: str) -> Plant:
 
 
 @pytest.mark.parametrize(
-    ("left_s", "begins"), [(7.0, []), (None, [(0.0, "start", 0)])], ids=["given", "all of it"]
+    ("left_s", "goes_on"), [(7.0, "resume"), (None, "start")], ids=["given", "all of it"]
 )
 def test_a_server_that_waits_for_an_operator_keeps_its_part(
-    left_s: float | None, begins: list[tuple[float, str, int]]
+    left_s: float | None, goes_on: str
 ) -> None:
     ends = 10.0 if left_s is None else left_s
     state = live({"u": holds(DELAY, left_s)})
     run = simulate(attended("u"), start=START, horizon_s=30, state=state, jobs=[], trace=True)
-    assert told(run, "u") == [*begins, (ends, "finish", 0), (ends, "leave", 0)]
+    assert told(run, "u") == [
+        (0.0, goes_on, 0),
+        (ends, "finish", 0),
+        (ends, "leave", 0),
+    ]
 
 
 def test_a_server_at_work_has_its_operator_and_the_one_in_delay_waits() -> None:
@@ -148,6 +152,31 @@ def test_a_batch_that_the_unit_cannot_hold_is_refused() -> None:
 
 
 # What is known of a part besides.
+
+
+def test_a_defect_that_only_a_part_of_the_start_has_may_still_bring_it_elsewhere() -> None:
+    """Fix waits for a second part that only an inspection sends; look has one at work that it may send."""
+    line = plant(
+        {
+            "load": unit(1.0),
+            "look": unit(
+                60.0,
+                takes="any",
+                inspection={"coverage": 1.0, "rework": "again", "rework_limit": 1},
+            ),
+            "fix": unit(1.0, batch={"size": 2}),
+        },
+        {"in": ("load", "look", 2), "again": ("look", "fix", 2), "back": ("fix", "look", 2)},
+    )
+    for defective, stands in ((True, False), (False, True)):
+        at_work = holds(PRODUCTION, 50.0, defective=defective)
+        state = live({"look": at_work}, again=(part(),))
+        arguments: dict[str, Any] = {"start": START, "horizon_s": 9, "state": state, "jobs": []}
+        if stands:
+            with pytest.raises(DataError, match="fix waits for 2 parts"):
+                simulate(line, **arguments)
+        else:
+            assert simulate(line, **arguments).kpis["good_parts"][0] == 0.0
 
 
 def conveyor(seconds: float) -> Plant:

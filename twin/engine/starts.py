@@ -75,6 +75,8 @@ class PlacedServer:
     last_product: int = -1
     last_order: int = -1
     down: bool = False
+    mending: bool = False
+    """A crew is at it."""
     mode: int = -1
     """What it is down for; -1: nothing that has a mode."""
     repair_s: float = math.nan
@@ -229,6 +231,7 @@ def _down(given: RunInput, u: int, start: UnitStart, server: PlacedServer) -> No
     if mode < 0 and start.repair_remaining_s is None:
         return
     server.down, server.mode = True, mode
+    server.mending = start.state is WorkUnitState.REPAIR
     if start.repair_remaining_s is not None:
         server.repair_s = max(0.0, start.repair_remaining_s)
 

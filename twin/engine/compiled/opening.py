@@ -15,6 +15,7 @@ from twin.engine.compiled.upkeep import (
     ask_crew,
     due_in,
     go_on,
+    grant_crew,
     least_life,
     live,
     plan_shift,
@@ -45,6 +46,17 @@ def first_lives(w: Any, server: Any) -> None:
             due_in(w, server, k, m.residual)
             m.curve = 1 if m.first == CURVE_ENDS else 0
     least_life(w, server)
+
+
+@jit
+def asks_crew(w: Any, server: Any) -> None:
+    """The server starts down: a crew is at it already, or is asked for."""
+    s = w.server[server]
+    mending = s.repairing
+    s.repairing = 0
+    ask_crew(w, server)
+    if mending:
+        grant_crew(w, server)
 
 
 @jit
@@ -91,7 +103,7 @@ def prepare(table: Any, warm_up: Any) -> None:
         s = w.server[server]
         first_lives(w, server)
         if s.down:
-            ask_crew(w, server)
+            asks_crew(w, server)
         if s.phase == HELD:
             ways(w, server)
         plan_shift(w, server)

@@ -47,6 +47,7 @@ def _server(world: World, index: int, start: PlacedServer) -> None:
     server["last_product"], server["last_order"] = start.last_product, start.last_order
     if start.down:
         server["down"], server["work"] = 1, FAILED
+        server["repairing"] = start.mending
         server["work_at"], server["work_s"] = start.mode, start.repair_s
         if start.mode >= 0:
             world.mode[server["modes_at"] + start.mode]["first"] = UNDER_REPAIR
