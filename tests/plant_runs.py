@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import strategies as st
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from tests.engine_lab import START
 from tests.plants import instant, plants, rarely
 from twin.engine import Job, LiveState, PartStart, PlannedMaintenance, UnitStart
-from twin.plant import FailureForecast, Plant, WorkUnitState
+from twin.plant import FailureForecast, Plant, WorkUnit, WorkUnitState
 
 __all__ = ["Case", "cases", "changed", "runs"]
 
@@ -81,18 +82,12 @@ def _jobs(draw: st.DrawFn, plant: Plant) -> list[Job]:
 def _state(draw: st.DrawFn, plant: Plant) -> LiveState:
     units, more = {}, {}
     for name, unit in plant.work_units.items():
-        modes = list(unit.failure_modes)
         if draw(st.booleans()):
-            units[name] = draw(_starts(plant, modes))
+            units[name] = draw(_starts(plant, unit))
         if unit.servers > 1 and draw(st.booleans()):
-            more[name] = tuple(draw(_starts(plant, modes)) for _ in range(unit.servers - 1))
+            more[name] = tuple(draw(_starts(plant, unit)) for _ in range(unit.servers - 1))
     zones = {
-        name: tuple(
-            PartStart(order_id=draw(st.sampled_from(["A", "old"])), product=product)
-            for product in draw(
-                st.lists(st.sampled_from(list(plant.products)), max_size=max(1, zone.capacity))
-            )
-        )
+        name: tuple(draw(st.lists(_parts(plant), max_size=max(1, zone.capacity))))
         for name, zone in plant.storage_zones.items()
         if draw(st.booleans())
     }
@@ -105,10 +100,23 @@ def _state(draw: st.DrawFn, plant: Plant) -> LiveState:
     )
 
 
-def _starts(plant: Plant, modes: Sequence[str]) -> st.SearchStrategy[UnitStart]:
+def _parts(plant: Plant) -> st.SearchStrategy[PartStart]:
+    return st.builds(
+        PartStart,
+        order_id=st.sampled_from(["A", "old", ""]),
+        product=st.sampled_from(list(plant.products)),
+        remaining_s=st.sampled_from([0.0, 0.0, 1.0, 0.3]),
+        reworks=st.sampled_from([0, 0, 1]),
+        defective=st.booleans(),
+    )
+
+
+def _starts(plant: Plant, unit: WorkUnit) -> st.SearchStrategy[UnitStart]:
+    modes = list(unit.failure_modes)
+    counted = [name for name, one in unit.upkeep.items() if one.every_parts]
     products = st.sampled_from([None, *plant.products])
     orders = st.sampled_from([None, "A", "old"])
-    return st.builds(
+    found = st.builds(
         UnitStart,
         state=st.sampled_from(list(WorkUnitState)),
         product=products,
@@ -119,6 +127,15 @@ def _starts(plant: Plant, modes: Sequence[str]) -> st.SearchStrategy[UnitStart]:
         failure_mode=st.sampled_from([None, *modes]),
         repair_remaining_s=st.sampled_from([None, 4.0, 0.0]),
         age_s=st.fixed_dictionaries({}, optional={m: st.sampled_from([0.0, 12.5]) for m in modes}),
+        reworks=st.sampled_from([0, 0, 1]),
+        defective=st.booleans(),
+        parts_since=st.fixed_dictionaries({}, optional={w: st.integers(0, 5) for w in counted}),
+    )
+    if unit.batch is None:
+        return found
+    others = st.lists(_parts(plant), max_size=unit.batch.size - 1).map(tuple)
+    return st.tuples(found, others).map(
+        lambda both: replace(both[0], more_parts=both[1]) if both[0].holds_part else both[0]
     )
 
 

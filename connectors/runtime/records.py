@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -209,13 +209,15 @@ def _state_body(state: LiveState) -> dict[str, Any]:
         "at": state.at.isoformat(),
         "units": {
             unit: {name: getattr(start, name) for name in UnitStart.__dataclass_fields__}
-            | {"state": str(start.state), "age_s": dict(start.age_s)}
+            | {
+                "state": str(start.state),
+                "age_s": dict(start.age_s),
+                "parts_since": dict(start.parts_since),
+                "more_parts": [asdict(part) for part in start.more_parts],
+            }
             for unit, start in state.units.items()
         },
-        "zones": {
-            zone: [[part.order_id, part.product] for part in parts]
-            for zone, parts in state.zones.items()
-        },
+        "zones": {zone: [asdict(part) for part in parts] for zone, parts in state.zones.items()},
         "started": dict(state.started),
     }
 
@@ -224,15 +226,27 @@ def _state_of(body: Mapping[str, Any]) -> LiveState:
     return LiveState(
         at=datetime.fromisoformat(body["at"]),
         units={
-            unit: UnitStart(**{**start, "state": WorkUnitState(start["state"])})
+            unit: UnitStart(
+                **{
+                    **start,
+                    "state": WorkUnitState(start["state"]),
+                    "more_parts": tuple(PartStart(**p) for p in start.get("more_parts", ())),
+                }
+            )
             for unit, start in body["units"].items()
         },
         zones={
-            zone: tuple(PartStart(order_id=order, product=product) for order, product in parts)
-            for zone, parts in body["zones"].items()
+            zone: tuple(_part_of(part) for part in parts) for zone, parts in body["zones"].items()
         },
         started=body["started"],
     )
+
+
+def _part_of(body: Mapping[str, Any] | Sequence[str]) -> PartStart:
+    if isinstance(body, Mapping):
+        return PartStart(**body)
+    order, product = body  # as in plans recorded when this was all that was known of a part
+    return PartStart(order_id=order, product=product)
 
 
 def alerts_by_id(ledger: Ledger) -> dict[str, Alert]:

@@ -94,6 +94,14 @@ def test_a_repair_that_waits_for_the_next_shift_is_not_forgotten() -> None:
     assert maker.repair_remaining_s == pytest.approx(70.0, abs=10.0)
 
 
+def test_a_unit_that_waits_with_its_part_begun_still_has_it() -> None:
+    maker = live_state(
+        PLANT, both_at_work().say("maker", "state", (64, 5)).batch(), as_of=at(70)
+    ).units["maker"]
+    assert (maker.state, maker.product) == (WorkUnitState.DELAY, "P2")
+    assert maker.remaining_s == pytest.approx(6.0, abs=0.1)
+
+
 def test_a_setup_has_the_rest_of_its_planned_time_left() -> None:
     log = both_at_work().say("maker", "state", (60, 15)).say("maker", "product", (60, "P3"))
     maker = live_state(PLANT, log.batch(), as_of=at(100)).units["maker"]

@@ -181,6 +181,24 @@ def test_servers_that_start_down_wait_for_the_crew_in_their_order() -> None:
     ]
 
 
+def test_a_server_under_repair_has_its_crew_and_the_one_that_is_down_waits() -> None:
+    """u0 stands first in the file, but the crew is at u1 for 4 s more."""
+    mode = {"time_to_failure": constant(1000.0), "repair": constant(6.0)}
+    line = plant(
+        {
+            name: unit(5.0, failure_modes={"jam": mode}, release={"policy": "jobs"})
+            for name in ("u0", "u1")
+        }
+    )
+    state = LiveState(
+        at=START,
+        units={"u0": UnitStart(state=DOWN), "u1": UnitStart(state=REPAIR, repair_remaining_s=4.0)},
+    )
+    run = simulate(line, start=START, horizon_s=13, state=state, jobs=[], trace=True)
+    assert told(run, "u0") == [(4.0, "repair", -1), (10.0, "up", -1)]
+    assert told(run, "u1") == [(0.0, "repair", -1), (4.0, "up", -1)]
+
+
 def test_an_age_shortens_the_first_life_alone() -> None:
     line = plant({"u": unit(100.0, **jamming(30.0))})
     state = LiveState(at=START, units={"u": UnitStart(age_s={"jam": 18.0})})

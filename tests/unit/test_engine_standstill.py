@@ -25,7 +25,7 @@ class Watched(Line):
 
     def __init__(self, given: RunInput, replication: int) -> None:
         super().__init__(given, replication, Counts.empty(given, 1), 0, False)
-        self.ways = Ways(given.model)
+        self.ways = Ways(given)
         self.dead: dict[str, list[int]] = {}
 
     def _settle(self, now: float) -> None:

@@ -68,6 +68,11 @@ def test_parts_before_a_unit_have_not_taken_its_components_yet() -> None:
     assert abs(taken("PCB-GW10", state) - 10 * 0.166667 / 0.995) < 1e-6
     setting_up = {**state.units, "packing": UnitStart(state=WorkUnitState.SETUP, **busy)}
     assert taken("CARTON", replace(state, units=setting_up)) == 10 - 5
+    waiting = {**state.units, "packing": UnitStart(state=WorkUnitState.DELAY, **busy)}
+    assert taken("CARTON", replace(state, units=waiting)) == 10 - 5
+    mate = PartStart(order_id=order.order_id, product="FG-GW10")
+    batch = UnitStart(state=WorkUnitState.PRODUCTION, more_parts=(mate, mate), **busy)
+    assert taken("CARTON", replace(state, units={"functional_test": batch})) == 10 - 6
 
 
 def test_what_stock_lost_and_what_a_run_will_take_are_together_what_the_order_takes() -> None:

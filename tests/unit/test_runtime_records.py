@@ -161,9 +161,11 @@ def test_a_plan_comes_back_with_the_line_and_the_forecasts_it_was_made_from(ledg
                 order_id="O1",
                 remaining_s=4.5,
                 last_product="P1",
+                more_parts=(PartStart(order_id="O2", product="P1", defective=True),),
+                parts_since={"oil": 3},
             )
         },
-        zones={"middle": (PartStart(order_id="O1", product="P1"),)},
+        zones={"middle": (PartStart(order_id="O1", product="P1", remaining_s=1.5, reworks=1),)},
         started={"O1": 17},
     )
     outlook = Outlook(

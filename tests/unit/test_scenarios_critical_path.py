@@ -216,6 +216,34 @@ def test_a_line_that_begins_full_is_explained_from_its_first_instant() -> None:
     assert found.shares == {"u2": {"service": 7.0}, "u1": {"service": 30.0}}
 
 
+def test_the_rest_of_a_conveyor_and_a_batch_in_process_are_on_the_path() -> None:
+    # The belt brings the second part at 30 s; the oven takes both, 10 s; pack needs 3 s for each of them.
+    line = plant(
+        {"a": unit(1.0), "oven": unit(10.0, batch={"size": 2}), "pack": unit(3.0)},
+        {"belt": ("a", "oven", 5, 100.0), "out": ("oven", "pack", 5)},
+    )
+    one, other = (
+        PartStart(order_id="o", product="P", remaining_s=rest_s) for rest_s in (20.0, 30.0)
+    )
+    state = LiveState(at=START, zones={"belt": (one, other)})
+    run = simulate(line, start=START, horizon_s=100.0, jobs=[], state=state, trace=True)
+    found = critical_path(run, line, state=state)
+    assert found.end_s == 46.0
+    assert found.shares == {"oven": {"transport": 30.0, "service": 10.0}, "pack": {"service": 6.0}}
+    busy = UnitStart(
+        state=WorkUnitState.PRODUCTION,
+        product="P",
+        order_id="o",
+        remaining_s=4.0,
+        more_parts=(PartStart(order_id="o", product="P"),),
+    )
+    state = LiveState(at=START, units={"oven": busy})
+    run = simulate(line, start=START, horizon_s=100.0, jobs=[], state=state, trace=True)
+    found = critical_path(run, line, state=state)
+    assert found.end_s == 10.0
+    assert found.shares == {"oven": {"service": 4.0}, "pack": {"service": 6.0}}
+
+
 # Laws.
 
 

@@ -136,8 +136,10 @@ def _unit_start(plant: Plant, history: UnitHistory, now: _Now) -> UnitStart:
     state = now.state
     if state not in (WorkUnitState.OFF, WorkUnitState.DOWN, WorkUnitState.REPAIR):
         state = now.before
-        if state in (WorkUnitState.DELAY, WorkUnitState.UNKNOWN):
-            state = WorkUnitState.PRODUCTION if inside else WorkUnitState.STARVED
+        if not inside and state in (WorkUnitState.DELAY, WorkUnitState.UNKNOWN):
+            state = WorkUnitState.STARVED
+        elif state is WorkUnitState.UNKNOWN:
+            state = WorkUnitState.PRODUCTION
     if state is WorkUnitState.OFF and open_event is not None:  # the stop goes on behind it
         state = WorkUnitState.REPAIR if open_event.repair_s > 0.0 else WorkUnitState.DOWN
     mending = state is WorkUnitState.REPAIR and open_event is not None

@@ -9,10 +9,10 @@ from datetime import datetime
 
 from twin.engine.from_plant import line_model
 from twin.engine.model import LineModel
-from twin.engine.types import Job, LiveState, PlannedMaintenance
+from twin.engine.types import Job, LiveState, PlannedMaintenance, UnitStart
 from twin.engine.variates import LawTable, law_table
 from twin.errors import DataError
-from twin.plant import FailureForecast, Law, Plant
+from twin.plant import FailureForecast, Law, Plant, WorkUnit
 from twin.plant.checks import cross_faults
 from twin.plant.explosion import explode
 
@@ -243,10 +243,8 @@ def _orders(jobs: Sequence[Job], state: LiveState | None) -> list[str]:
     """Orders in the line first, then those of the jobs, each once."""
     found: dict[str, None] = {}
     if state is not None:
-        for unit in (u for name in state.names() for u in state.servers_of(name)):
-            if unit.order_id and unit.holds_part:
-                found.setdefault(unit.order_id)
-        for parts in state.zones.values():
+        units = [u for name in state.names() for u in state.servers_of(name)]
+        for parts in (*(unit.parts for unit in units), *state.zones.values()):
             for part in parts:
                 if part.order_id:
                     found.setdefault(part.order_id)
@@ -298,7 +296,9 @@ def _state_faults(plant: Plant, state: LiveState | None) -> Iterator[str]:
     yield from _unknown("storage zones of the live state", state.zones, plant.storage_zones)
     servers = [(name, u) for name in state.names() for u in state.servers_of(name)]
     products = [p for _, u in servers for p in (u.product, u.last_product) if p]
-    products += [part.product for parts in state.zones.values() for part in parts]
+    parts = [part for parts in state.zones.values() for part in parts]
+    parts += [part for _, u in servers for part in u.more_parts]
+    products += [part.product for part in parts]
     yield from _unknown("products of the live state", products, plant.products)
     for name in state.names():
         if (
@@ -308,12 +308,25 @@ def _state_faults(plant: Plant, state: LiveState | None) -> Iterator[str]:
             yield f"the live state has more servers of {name} than the plant"
     for name, unit in servers:
         if name in plant.work_units:
+            yield from _batch_faults(name, plant.work_units[name], unit)
             modes = [*unit.age_s, *([unit.failure_mode] if unit.failure_mode else [])]
             yield from _unknown(
                 f"failure modes of {name} in the live state",
                 modes,
                 plant.work_units[name].failure_modes,
             )
+    if not all(0.0 <= part.remaining_s < math.inf for part in parts):
+        yield "a part of the live state has a transport time that is not a number of at least 0"
+
+
+def _batch_faults(name: str, unit: WorkUnit, start: UnitStart) -> Iterator[str]:
+    size = unit.batch.size if unit.batch else 1
+    if start.more_parts and not start.holds_part:
+        yield f"the live state has more parts in {name}, which holds none"
+    elif len(start.more_parts) >= size:
+        yield f"the live state has {1 + len(start.more_parts)} parts in {name}, which holds {size}"
+    counted = [upkeep for upkeep, one in unit.upkeep.items() if one.every_parts]
+    yield from _unknown(f"upkeep of {name} by parts in the live state", start.parts_since, counted)
 
 
 def _work_faults(

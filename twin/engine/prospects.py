@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from twin.engine.model import LEAVE, LineModel, UnitTable
+from twin.engine.inputs import RunInput
+from twin.engine.model import LEAVE, UnitTable
 from twin.engine.starts import EMPTY, HELD
 
 __all__ = ["Prospects", "ServerSnapshot", "Snapshot", "Ways"]
@@ -47,9 +48,10 @@ class Snapshot:
 class Ways:
     """What the line allows, however it stands. Made once for a run."""
 
-    def __init__(self, model: LineModel) -> None:
-        self.model = model
+    def __init__(self, given: RunInput) -> None:
+        self.model = model = given.model
         defects = any(unit.defect_probability > 0.0 for unit in model.units)
+        defects |= given.live is not None and given.live.any_defective
         self.of_unit = [frozenset(_ways(unit, defects)) for unit in model.units]
         """Zones that a part may go to, and LEAVE where it may leave the line."""
         self.with_card = [self._from(loop.first) for loop in model.loops]

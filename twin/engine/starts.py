@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from itertools import count
 
 import numpy as np
 
+from twin.engine.cards import loops_of_places
 from twin.engine.inputs import RunInput
 from twin.engine.lives import first_failure
-from twin.engine.model import LEAVE
+from twin.engine.model import LEAVE, UnitTable
 from twin.engine.streams import uniform
-from twin.engine.types import UnitStart
+from twin.engine.types import PartStart, UnitStart
 from twin.engine.variates import quantiles
 from twin.plant import WorkUnitState, residual_s
 
@@ -43,12 +45,18 @@ _PHASE = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, kw_only=True)
 class PlacedPart:
     number: int
     order: int
     product: int
     main: bool
+    cards: tuple[int, ...]
+    """Loops of which it holds a card."""
+    reworks: int
+    defective: bool
+    ready_s: float
+    """When it can be taken out of its zone."""
 
 
 @dataclass(slots=True)
@@ -56,15 +64,25 @@ class PlacedServer:
     """One server that does not start empty, up and as new."""
 
     phase: int = EMPTY
-    part: PlacedPart | None = None
+    parts: list[PlacedPart] = field(default_factory=list)
+    fresh: bool = False
+    """True: its setup or work has not begun, and the log says so when it does."""
+    busy: bool = False
+    """True: it sets up or works, so that it has the operator that it needs."""
+    team: int = -1
+    """Operator team of which one person is here."""
     remaining_s: float = 0.0
     last_product: int = -1
     last_order: int = -1
     down: bool = False
+    mending: bool = False
+    """A crew is at it."""
     mode: int = -1
     """What it is down for; -1: nothing that has a mode."""
     repair_s: float = math.nan
     """Repair left; NaN: drawn as a crew begins."""
+    made: dict[int, int] = field(default_factory=dict)
+    """Parts since the last time, by upkeep of the unit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,36 +122,71 @@ def place(given: RunInput, replication: int) -> Placement:
     state = given.live
     if state is None:
         return Placement()
-    number = 0
     servers: dict[int, PlacedServer] = {}
     zones: dict[int, list[PlacedPart]] = {}
     model = given.model
+    of_units, of_zones = loops_of_places(model)
+    numbers = count()
 
-    def part(order_id: str | None, product: str, main: bool) -> PlacedPart:
-        nonlocal number
-        order = given.orders.index(order_id) if order_id else -1
-        number += 1
-        return PlacedPart(number - 1, order, model.products.index(product), main)
+    def put(parts: tuple[PartStart, ...], main: bool, cards: tuple[int, ...]) -> list[PlacedPart]:
+        return [_part(given, next(numbers), part, main, cards) for part in parts]
 
     for u in model.downstream_first:
         unit = model.units[u]
         known = state.servers_of(unit.name) if unit.name in state.names() else ()
         for s, start in enumerate(known):
-            held = start.holds_part and start.product is not None
-            inside = part(start.order_id, start.product or "", unit.main) if held else None
+            inside = put(start.parts, unit.main, of_units[u])
             servers[unit.first_server + s] = _server(given, replication, u, s, start, inside)
         for z in unit.zones_in:
             main = unit.main and (z == unit.zones_in[0] or not unit.assembles)
-            waiting = state.zones.get(model.zones[z].name, ())
-            if waiting:
-                zones[z] = [part(p.order_id, p.product, main) for p in waiting]
-    return Placement(servers, zones, number)
+            table = model.zones[z]
+            if waiting := state.zones.get(table.name, ()):
+                zones[z] = put(waiting, main, of_zones[z])
+                _transported(zones[z], table.transport_s)
+    _with_operators(given, servers)
+    return Placement(servers, zones, next(numbers))
+
+
+def _part(
+    given: RunInput, number: int, start: PartStart, main: bool, cards: tuple[int, ...]
+) -> PlacedPart:
+    return PlacedPart(
+        number=number,
+        order=given.orders.index(start.order_id) if start.order_id else -1,
+        product=given.model.products.index(start.product),
+        main=main,
+        cards=cards,
+        reworks=start.reworks,
+        defective=start.defective,
+        ready_s=start.remaining_s,
+    )
+
+
+def _transported(parts: list[PlacedPart], transport_s: float) -> None:
+    """On a conveyor nobody overtakes, and nobody has further to go than its length."""
+    least_s = 0.0
+    for part in parts:
+        least_s = part.ready_s = max(least_s, min(part.ready_s, transport_s))
+
+
+def _with_operators(given: RunInput, servers: dict[int, PlacedServer]) -> None:
+    """Servers that are at it have an operator, as far as there are enough of them."""
+    free = list(given.model.teams)
+    for table in given.model.units:
+        for s in range(table.first_server, table.first_server + table.servers):
+            server = servers.get(s)
+            if server is None or not server.busy or not table.on_at_start:
+                continue
+            if table.work_needs if server.phase == WORKING else table.setup_needs:
+                server.team = next((t for t in table.teams if free[t]), -1)
+                if server.team >= 0:
+                    free[server.team] -= 1
 
 
 def _server(
-    given: RunInput, replication: int, u: int, s: int, start: UnitStart, part: PlacedPart | None
+    given: RunInput, replication: int, u: int, s: int, start: UnitStart, parts: list[PlacedPart]
 ) -> PlacedServer:
-    products = given.model.products
+    products, table = given.model.products, given.model.units[u]
     server = PlacedServer()
     last_product = start.last_product or start.product
     if last_product:
@@ -141,20 +194,35 @@ def _server(
     last_order = start.last_order_id or (start.order_id if not start.last_product else None)
     if last_order in given.orders:
         server.last_order = given.orders.index(last_order)
+    for w, upkeep in enumerate(table.upkeep):
+        server.made[w] = start.parts_since.get(upkeep.name, 0)
     if start.state in (WorkUnitState.DOWN, WorkUnitState.REPAIR):
         _down(given, u, start, server)
-    if part is None:
+    if not parts:
         return server
-    server.part, server.phase = part, _PHASE[start.state]
-    table = given.model.units[u]
+    server.parts, server.phase = parts, _PHASE[start.state]
+    server.busy = start.state in (WorkUnitState.PRODUCTION, WorkUnitState.SETUP)
+    if start.state is WorkUnitState.DELAY and start.remaining_s is None:
+        _begins(table, server)
+        return server
     if server.phase == HELD and LEAVE in (*table.by_product, *(zone for zone, _ in table.shares)):
         # Nothing can hold it where parts leave: its work ends at time 0.
         server.phase = WORKING
         return server
     server.remaining_s = _remaining(given, replication, u, s, start, server)
     if server.phase == SETTING_UP or start.last_product is None:
-        server.last_order, server.last_product = part.order, part.product
+        server.last_order, server.last_product = parts[0].order, parts[0].product
     return server
+
+
+def _begins(table: UnitTable, server: PlacedServer) -> None:
+    """All of its work lies ahead, and the setup before it, if there is one."""
+    first, last = server.parts[0], server.last_product
+    server.fresh = True
+    if (first.order, first.product) != (server.last_order, last):
+        server.last_order, server.last_product = first.order, first.product
+        server.remaining_s = table.setup_s[last][first.product] if last >= 0 else 0.0
+        server.phase = SETTING_UP if server.remaining_s > 0.0 else WORKING
 
 
 def _down(given: RunInput, u: int, start: UnitStart, server: PlacedServer) -> None:
@@ -163,6 +231,7 @@ def _down(given: RunInput, u: int, start: UnitStart, server: PlacedServer) -> No
     if mode < 0 and start.repair_remaining_s is None:
         return
     server.down, server.mode = True, mode
+    server.mending = start.state is WorkUnitState.REPAIR
     if start.repair_remaining_s is not None:
         server.repair_s = max(0.0, start.repair_remaining_s)
 
@@ -171,8 +240,8 @@ def _remaining(
     given: RunInput, replication: int, u: int, s: int, start: UnitStart, server: PlacedServer
 ) -> float:
     """What is left: given, or a uniform share of what a whole one would take."""
-    part = server.part
-    if part is None or server.phase == HELD:
+    part = server.parts[0]
+    if server.phase == HELD:
         return 0.0
     if start.remaining_s is not None:
         return max(0.0, start.remaining_s)

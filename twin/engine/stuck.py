@@ -35,7 +35,7 @@ class StandstillCheck:
 
     def __init__(self, given: RunInput) -> None:
         self._given = given
-        self._ways = Ways(given.model)
+        self._ways = Ways(given)
         self._unit_of = [unit for unit in given.model.units for _ in range(unit.servers)]
 
     @property

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from twin.engine.types import LiveState
-from twin.plant import Plant, WorkUnitState, flow
+from twin.engine.types import LiveState, PartStart
+from twin.plant import Plant, flow
 from twin.plant.explosion import explode
 
 __all__ = ["stock_after"]
@@ -48,19 +48,17 @@ def _not_yet_at(plant: Plant, unit: str, state: LiveState) -> Iterator[str]:
     An assembly is followed along its lead zone, whose parts carry the order; a merge along all.
     """
     for here in state.servers_of(unit):
-        if here.state is WorkUnitState.SETUP and here.holds_part:
-            yield from _ordered(plant, here.order_id, here.product)
+        if here.work_ahead:
+            yield from _ordered(plant, here.parts)
     way = flow.reached(
         [unit], lambda name: [plant.storage_zones[z].upstream for z in _ahead(plant, name)]
     )
     for name in way:
         for zone in _ahead(plant, name):
-            for part in state.zones.get(zone, ()):
-                yield from _ordered(plant, part.order_id, part.product)
+            yield from _ordered(plant, state.zones.get(zone, ()))
     for name in way[1:]:
         for before in state.servers_of(name):
-            if before.holds_part:
-                yield from _ordered(plant, before.order_id, before.product)
+            yield from _ordered(plant, before.parts)
 
 
 def _ahead(plant: Plant, unit: str) -> list[str]:
@@ -71,6 +69,5 @@ def _ahead(plant: Plant, unit: str) -> list[str]:
     return [z for z in zones if z in plant.onward(plant.storage_zones[z].upstream)]
 
 
-def _ordered(plant: Plant, order: str | None, product: str | None) -> Iterator[str]:
-    if product is not None and order in plant.orders:
-        yield product
+def _ordered(plant: Plant, parts: Iterable[PartStart]) -> Iterator[str]:
+    return (part.product for part in parts if part.order_id in plant.orders)

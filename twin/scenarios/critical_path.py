@@ -211,6 +211,8 @@ class _Walk:
         """A part can be taken out of a zone since it was put in, or since the conveyor has brought it."""
         put = place.entry(position)
         if put is None:
+            if place.transport_s > 0.0:
+                self._book("transport", place.downstream, -1, 0.0)
             return None
         if place.capacity == 0:
             return _Node("finish", put)

@@ -69,6 +69,8 @@ class Place:
     """Its unit takes a component before it has all of them."""
     before: int = 0
     """Parts that stood there when the run began."""
+    brought: tuple[float, ...] = ()
+    """When the conveyor had brought each of them. [s]"""
     entries: list[Operation] = field(default_factory=list)
     """What put them in, without those that stood there."""
     takes: list[Operation] = field(default_factory=list)
@@ -89,7 +91,7 @@ class Place:
     def ready(self, position: int) -> float:
         """When the part at a position could be taken. [s] inf: not in this run."""
         if position < self.before:
-            return 0.0
+            return self.brought[position] if position < len(self.brought) else 0.0
         put = self.entry(position)
         if put is None:
             return math.inf

@@ -6,13 +6,14 @@ import itertools
 import math
 from bisect import insort
 from collections import Counter, defaultdict, deque
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from twin.engine import LiveState, RunResult, UnitStart
+from twin.engine import LiveState, PartStart, RunResult, UnitStart
 from twin.engine.inputs import VISIT
 from twin.engine.streams import Stream
 from twin.errors import DataError
-from twin.plant import Plant, WorkUnitState, flow
+from twin.plant import Plant, StorageZone, WorkUnitState, flow
 from twin.scenarios.event_log import History, Operation, Place, Reader, Stop
 
 __all__ = ["history"]
@@ -67,20 +68,23 @@ def _stand(found: History, plant: Plant, state: LiveState) -> _Stood:
     numbers = itertools.count()
     for unit in flow.downstream_first(plant):
         for one in state.servers_of(unit) if unit in state.names() else ():
-            if one.holds_part:
-                _stood(found.operations[unit], unit, next(numbers), one)
+            inside = [(next(numbers), part.product) for part in one.parts]
+            for number, product in inside[::-1]:  # the first of a batch comes to stand first
+                _stood(found.operations[unit], unit, number, product, one)
         for zone in plant.upstream(unit):
             stood |= {next(numbers): zone for _ in state.zones.get(zone, ())}
     return stood
 
 
-def _stood(operations: list[Operation], unit: str, number: int, start: UnitStart) -> None:
+def _stood(
+    operations: list[Operation], unit: str, number: int, product: str, start: UnitStart
+) -> None:
     """A part in a server when the run began: the first time that the unit has it."""
     held = start.state is WorkUnitState.BLOCKED  # the log may speak of a later visit alone
     known = next((o for o in operations if o.part == number and (o.live or not held)), None)
-    operation = known or Operation(unit=unit, part=number, begin=0.0, product=start.product or "")
+    operation = known or Operation(unit=unit, part=number, begin=0.0, product=product)
     operation.begin, operation.live = 0.0, True
-    if start.state is not WorkUnitState.SETUP:
+    if not start.work_ahead:
         operation.start = 0.0
     if held and known is None:
         operation.finish, operation.outcome, operation.blocked = 0.0, "finish", True
@@ -115,9 +119,15 @@ def _places(plant: Plant, state: LiveState | None) -> dict[str, Place]:
             eager=plant.work_units[zone.downstream].pull == "eager"
             and flow.assembles(plant, zone.downstream),
             before=len(state.zones.get(name, ())) if state else 0,
+            brought=_brought(zone, state.zones.get(name, ())) if state else (),
         )
         for name, zone in plant.storage_zones.items()
     }
+
+
+def _brought(zone: StorageZone, parts: Sequence[PartStart]) -> tuple[float, ...]:
+    rest_s = (min(part.remaining_s, zone.transport_s) for part in parts)
+    return tuple(itertools.accumulate(rest_s, max))
 
 
 def _rework(plant: Plant, unit: str) -> str | None:

@@ -15,13 +15,14 @@ from twin.engine.compiled.upkeep import (
     ask_crew,
     due_in,
     go_on,
+    grant_crew,
     least_life,
     live,
     plan_shift,
     plan_upkeep,
     renew,
 )
-from twin.engine.kinds import ARRIVAL, END, MAINTENANCE_DUE, WARM_UP
+from twin.engine.kinds import ARRIVAL, END, MAINTENANCE_DUE, TRANSPORT_END, WARM_UP
 from twin.engine.starts import HELD
 
 __all__ = ["prepare"]
@@ -48,6 +49,38 @@ def first_lives(w: Any, server: Any) -> None:
 
 
 @jit
+def asks_crew(w: Any, server: Any) -> None:
+    """The server starts down: a crew is at it already, or is asked for."""
+    s = w.server[server]
+    mending = s.repairing
+    s.repairing = 0
+    ask_crew(w, server)
+    if mending:
+        grant_crew(w, server)
+
+
+@jit
+def ways(w: Any, server: Any) -> None:
+    """Where the parts that a server holds are to go."""
+    s = w.server[server]
+    part = s.first
+    for _ in range(s.parts):
+        w.part[part].dest = way(w, s.unit, part)
+        part = w.part[part].next
+
+
+@jit
+def transported(w: Any, zone: Any) -> None:
+    """When the parts that are on a conveyor already can be taken."""
+    part = w.zone[zone].first
+    for _ in range(w.zone[zone].parts):
+        if w.part[part].ready > 0.0:
+            w.line[0].moving += 1
+            event_push(w, w.part[part].ready, TRANSPORT_END, zone, 0, 0)
+        part = w.part[part].next
+
+
+@jit
 def prepare(table: Any, warm_up: Any) -> None:
     """What is known to come at time 0, and who can go on. Parts are in place."""
     w = world_of(table)
@@ -71,11 +104,13 @@ def prepare(table: Any, warm_up: Any) -> None:
         s = w.server[server]
         first_lives(w, server)
         if s.down:
-            ask_crew(w, server)
+            asks_crew(w, server)
         if s.phase == HELD:
-            w.part[s.first].dest = way(w, s.unit, s.first)
+            ways(w, server)
         plan_shift(w, server)
         for k in range(s.upkeep_at, s.upkeep_at + w.unit[s.unit].upkeep):
             plan_upkeep(w, server, k)
+    for zone in range(len(w.zone)):
+        transported(w, zone)
     for server in range(line.servers):
         go_on(w, server)

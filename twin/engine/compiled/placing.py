@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from twin.engine.compiled.layout import (
     AGED,
@@ -33,14 +34,11 @@ def put_in_place(world: World, given: RunInput, replication: int) -> None:
     line["free_part"] = placement.parts
     line["free_parts"] -= placement.parts
     for z, rows in placement.zones.items():
-        parts = [_part(world, row) for row in rows]
-        world.part["next"][parts] = [*parts[1:], -1]
-        zone = world.zone[z]
-        zone["first"], zone["last"], zone["parts"] = parts[0], parts[-1], len(parts)
+        _parts(world, world.zone[z], rows)
     for index, start in placement.servers.items():
         _server(world, index, start)
-        if start.part is not None and given.model.cyclic and start.phase in (WORKING, HELD):
-            world.visits[start.part.number, world.server[index]["unit"]] = 1
+        if given.model.cyclic and start.phase in (WORKING, HELD) and not start.fresh:
+            world.visits[[row.number for row in start.parts], world.server[index]["unit"]] = 1
     _first_lives(world, given, replication)
 
 
@@ -49,13 +47,18 @@ def _server(world: World, index: int, start: PlacedServer) -> None:
     server["last_product"], server["last_order"] = start.last_product, start.last_order
     if start.down:
         server["down"], server["work"] = 1, FAILED
+        server["repairing"] = start.mending
         server["work_at"], server["work_s"] = start.mode, start.repair_s
         if start.mode >= 0:
             world.mode[server["modes_at"] + start.mode]["first"] = UNDER_REPAIR
-    if start.part is not None:
-        part = _part(world, start.part)
-        server["first"], server["last"], server["parts"] = part, part, 1
+    for w, made in start.made.items():
+        world.upkeep[server["upkeep_at"] + w]["parts"] = made
+    if start.parts:
+        _parts(world, server, start.parts)
         server["phase"], server["remaining"] = start.phase, start.remaining_s
+        server["fresh"], server["team"] = start.fresh, start.team
+        if start.team >= 0:
+            world.counters[2, start.team] -= 1
 
 
 def _first_lives(world: World, given: RunInput, replication: int) -> None:
@@ -68,11 +71,22 @@ def _first_lives(world: World, given: RunInput, replication: int) -> None:
         mode["first"] = ends if life.forecast else AGED
 
 
+def _parts(world: World, holder: Any, rows: list[PlacedPart]) -> None:
+    """Into a zone or a server, in this order."""
+    parts = [_part(world, row) for row in rows]
+    world.part["next"][parts] = [*parts[1:], -1]
+    holder["first"], holder["last"], holder["parts"] = parts[0], parts[-1], len(parts)
+
+
 def _part(world: World, row: PlacedPart) -> int:
     part = world.part[row.number]
     part["number"] = part["index"] = row.number
     part["order"], part["product"], part["main"] = row.order, row.product, row.main
+    part["reworks"], part["defective"], part["ready"] = row.reworks, row.defective, row.ready_s
     part["dest"] = part["next"] = -1
+    part["cards"] = sum(1 << loop for loop in row.cards)
+    for loop in row.cards:
+        world.counters[0, loop] -= 1
     if row.main and row.order >= 0:
         world.line["main_left"] += 1
         world.order["left"][row.order] += 1

@@ -78,8 +78,8 @@ class Stage:
         live = self.given.live
         if live is None:
             return 0
-        waiting = sum(len(parts) for parts in live.zones.values())
-        return waiting + self.given.model.servers
+        units = [unit for name in live.names() for unit in live.servers_of(name)]
+        return sum(map(len, live.zones.values())) + sum(len(unit.parts) for unit in units)
 
     # What never changes.
 

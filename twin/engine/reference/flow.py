@@ -11,7 +11,7 @@ from twin.engine.model import LEAVE
 from twin.engine.reference.agenda import Due
 from twin.engine.reference.entities import Part, Server, Unit, Zone
 from twin.engine.reference.work import begin_work, ready, run, stretch_ended
-from twin.engine.starts import EMPTY, HELD, SETTING_UP, WORKING
+from twin.engine.starts import EMPTY, HELD, SETTING_UP, WORKING, PlacedPart
 
 if TYPE_CHECKING:
     from twin.engine.reference.line import Line
@@ -32,29 +32,39 @@ class Flow:
         """Parts of the live state."""
         line, placed = self._line, self._line.placement
 
-        def part(number: int, order: int, product: int, main: bool) -> Part:
-            found = Part(number, order, product, main, 0)
+        def part(row: PlacedPart) -> Part:
+            found = Part(row.number, row.order, row.product, row.main, 0)
             found.launched = False
-            if main and order >= 0:
-                line.exits.expect(order, 1)
-                line.order_started_s[order] = 0.0
+            found.reworks, found.defective, found.ready_s = row.reworks, row.defective, row.ready_s
+            line.needs.hold(found, row.cards)
+            if row.main and row.order >= 0:
+                line.exits.expect(row.order, 1)
+                line.order_started_s[row.order] = 0.0
             return found
 
         for z, rows in placed.zones.items():
+            line.zones[z].parts.extend(part(row) for row in rows)
             for row in rows:
-                line.zones[z].parts.append(part(row.number, row.order, row.product, row.main))
+                if row.ready_s > 0.0:
+                    self._on_the_way(line.zones[z], row.ready_s)
         for index, start in placed.servers.items():
             server = line.servers[index]
             server.last_product, server.last_order = start.last_product, start.last_order
-            if start.part is None:
-                continue
-            row = start.part
-            server.parts = [part(row.number, row.order, row.product, row.main)]
+            for w, made in start.made.items():
+                server.upkeep[w].parts = made
+            server.parts = [part(row) for row in start.parts]
             server.phase, server.remaining_s = start.phase, start.remaining_s
-            if server.phase in (WORKING, HELD):
-                server.parts[0].visits[server.unit.index] = 1
-            if server.phase == HELD:
-                server.parts[0].dest = line.exits.way(server.unit, server.parts[0])
+            server.fresh = start.fresh
+            line.operators.stay(server, start.team)
+            for inside in server.parts:
+                if server.phase in (WORKING, HELD) and not start.fresh:
+                    inside.visits[server.unit.index] = 1
+                if server.phase == HELD:
+                    inside.dest = line.exits.way(server.unit, inside)
+
+    def _on_the_way(self, zone: Zone, delay: float) -> None:
+        self.moving += 1
+        self._agenda.put(TRANSPORT_END, zone.index, delay, zone, self._transported)
 
     # What servers ask for.
 
@@ -88,10 +98,7 @@ class Flow:
         part.ready_s = now
         if zone.table.transport_s > 0.0:
             part.ready_s = now + zone.table.transport_s
-            self.moving += 1
-            self._agenda.put(
-                TRANSPORT_END, zone.index, zone.table.transport_s, zone, self._transported
-            )
+            self._on_the_way(zone, zone.table.transport_s)
         else:
             self._ask_takers(zone)
         self._gone(server)

@@ -34,6 +34,12 @@ class Needs:
                 self.to_come += 1
                 self._line.agenda.put(RECEIPT, i, receipt.at_s, receipt, self._received)
 
+    def hold(self, part: Part, loops: tuple[int, ...]) -> None:
+        """A part of a live start has cards of these loops; there may be more such parts than cards."""
+        part.cards.update(loops)
+        for loop in loops:
+            self._cards[loop] -= 1
+
     def met(self, unit: Unit, part: Part | None) -> bool:
         """There is a part, and there are cards and components for it."""
         if part is None:

@@ -33,7 +33,7 @@ class Crews:
     def begin(self) -> None:
         """First lives, shifts, and the planned work that lies ahead. Called at time 0."""
         line, given = self._line, self._line.given
-        for index, start in line.placement.servers.items():
+        for index, start in sorted(line.placement.servers.items()):
             if start.down:
                 renews = (start.mode,) if start.mode >= 0 else ()
                 left_s = None if math.isnan(start.repair_s) else start.repair_s
@@ -41,6 +41,8 @@ class Crews:
                 server.down = True
                 server.work = Work(False, renews, left_s)
                 self._ask(server)
+                if start.mending:
+                    self.grant(server)
         self._first_lives()
         for server in line.servers:
             self._put_dates(server)

@@ -33,6 +33,12 @@ class Operators:
         self.free = list(line.given.model.teams)
         self._asking: dict[int, Server] = {}
 
+    def stay(self, server: Server, team: int) -> None:
+        """A server that is at it as the run begins has somebody of this team; -1: nobody."""
+        server.team = team
+        if team >= 0:
+            self.free[team] -= 1
+
     def want(self, server: Server) -> None:
         """Ask for somebody with the skill."""
         server.wants_operator = True
