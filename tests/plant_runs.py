@@ -82,7 +82,7 @@ def _jobs(draw: st.DrawFn, plant: Plant) -> list[Job]:
 def _state(draw: st.DrawFn, plant: Plant) -> LiveState:
     units, more = {}, {}
     for name, unit in plant.work_units.items():
-        if draw(st.booleans()):
+        if unit.batch or draw(st.booleans()):
             units[name] = draw(_starts(plant, unit))
         if unit.servers > 1 and draw(st.booleans()):
             more[name] = tuple(draw(_starts(plant, unit)) for _ in range(unit.servers - 1))
@@ -133,7 +133,7 @@ def _starts(plant: Plant, unit: WorkUnit) -> st.SearchStrategy[UnitStart]:
     )
     if unit.batch is None:
         return found
-    others = st.lists(_parts(plant), max_size=unit.batch.size - 1).map(tuple)
+    others = st.lists(_parts(plant), min_size=1, max_size=unit.batch.size - 1).map(tuple)
     return st.tuples(found, others).map(
         lambda both: replace(both[0], more_parts=both[1]) if both[0].holds_part else both[0]
     )

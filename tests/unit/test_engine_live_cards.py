@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from typing import Any
+
+import hypothesis
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.engine_lab import START, plant, serial, times, told, unit
+from tests.plant_runs import Case, cases
 from tests.sameness import simulate
 from twin.engine import LiveState, PartStart, UnitStart
+from twin.engine.counts import Counts
+from twin.engine.inputs import RunInput, run_input
+from twin.engine.reference.line import Line
+from twin.errors import DataError
 from twin.plant import Plant, WorkUnitState
 
 
@@ -111,3 +121,43 @@ def test_a_card_returns_with_a_part_that_leaves_the_line_elsewhere(cards: int) -
     aside = LiveState(at=START, zones={"aside": (PartStart(order_id="old", product="Q"),)})
     run = simulate(line, start=START, horizon_s=3, state=aside, mix={"P": 1}, trace=True)
     assert times(run, "u", "launch") == ([] if cards == 1 else [0.0, 2.0])
+
+
+class Counted(Line):
+    """A line of which the cards are counted at every settled instant."""
+
+    def __init__(self, given: RunInput) -> None:
+        super().__init__(given, 0, Counts.empty(given, 1), 0, False)
+        self.least: tuple[int, ...] | None = None
+        """Free cards by loop: no fewer than at the start if there were too few, else none too few."""
+
+    def _settle(self, now: float) -> None:
+        super()._settle(now)
+        free = self.snapshot().cards
+        for loop, table in enumerate(self.given.model.loops):
+            held = sum(loop in part.cards for part in self.flow.parts_inside())
+            assert free[loop] + held == table.cards, f"cards of {table.name} at {now} s"
+        self.least = self.least or tuple(min(0, cards) for cards in free)
+        assert all(map(int.__le__, self.least, free)), f"a card too many at {now} s"
+        self.least = tuple(min(0, cards) for cards in free)
+
+
+@pytest.mark.slow
+@settings(
+    max_examples=100,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+@hypothesis.given(cases().filter(lambda case: case.plant.kanban and case.arguments.get("state")))
+def test_every_card_is_free_or_with_a_part_whatever_a_line_begins_with(case: Case) -> None:
+    arguments: dict[str, Any] = {
+        "jobs": None, "seed": 1, "state": None, "forecasts": (), "maintenance": (), "warm_up_s": 0.0,
+        "until_done": False, "mix": None, "limited_supply": False, **case.arguments,
+    }  # fmt: skip
+    for name in ("trace", "replications", "first_replication"):
+        arguments.pop(name, None)
+    line = Counted(run_input(case.plant, **arguments))
+    with suppress(DataError):  # parts that wait for each other for ever
+        line.run()
