@@ -6,7 +6,7 @@ from tests.telemetry_lab import Log, at, small_plant
 from twin.calibration import live_state
 from twin.calibration.flow import trace_back
 from twin.calibration.history import read_history
-from twin.engine.types import PartStart
+from twin.engine.live import PartStart
 from twin.errors import LookAheadError
 from twin.plant import WorkUnitState
 from twin.telemetry import SampleBatch

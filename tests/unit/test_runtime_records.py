@@ -29,7 +29,7 @@ from tests.engine_lab import practice
 from tests.telemetry_lab import Log, at, small_plant
 from twin.calibration import CalibratedPlant, calibrate
 from twin.engine import Job, LiveState, PlannedMaintenance
-from twin.engine.types import PartStart, UnitStart
+from twin.engine.live import PartStart, UnitStart
 from twin.plant import FailureForecast, Plant, WorkUnitState
 
 NOON = datetime(2026, 3, 16, 12, tzinfo=UTC)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from twin.calibration.result import CalibratedPlant, Estimate
-from twin.engine.types import LiveState
+from twin.engine.live import LiveState
 from twin.plant.model import Plant
 from twin.telemetry.samples import SampleBatch
 

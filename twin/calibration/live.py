@@ -11,7 +11,7 @@ import numpy as np
 
 from twin.calibration.flow import content_now
 from twin.calibration.history import UnitHistory, mode_ages, read_history
-from twin.engine.types import LiveState, PartStart, UnitStart
+from twin.engine.live import LiveState, PartStart, UnitStart
 from twin.plant.flow import counts_tell
 from twin.plant.laws import Law
 from twin.plant.model import Plant

@@ -8,16 +8,14 @@ from datetime import datetime
 from twin.engine.choose import Engine, run
 from twin.engine.consumption import component_consumption
 from twin.engine.inputs import run_input
+from twin.engine.live import LiveState, PartStart, UnitStart
 from twin.engine.types import (
     KPIS,
     EventTrace,
     Job,
     KpiMeaning,
-    LiveState,
-    PartStart,
     PlannedMaintenance,
     RunResult,
-    UnitStart,
     t_interval,
 )
 from twin.errors import DataError

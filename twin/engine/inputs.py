@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from twin.engine.from_plant import line_model
+from twin.engine.live import LiveState, UnitStart
 from twin.engine.model import LineModel
-from twin.engine.types import Job, LiveState, PlannedMaintenance, UnitStart
+from twin.engine.types import Job, PlannedMaintenance
 from twin.engine.variates import LawTable, law_table
 from twin.errors import DataError
 from twin.plant import FailureForecast, Law, Plant, WorkUnit

@@ -10,10 +10,10 @@ import numpy as np
 
 from twin.engine.cards import loops_of_places
 from twin.engine.inputs import RunInput
+from twin.engine.live import PartStart, UnitStart
 from twin.engine.lives import first_failure
 from twin.engine.model import LEAVE, UnitTable
 from twin.engine.streams import uniform
-from twin.engine.types import PartStart, UnitStart
 from twin.engine.variates import quantiles
 from twin.plant import WorkUnitState, residual_s
 

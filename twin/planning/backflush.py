@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from twin.engine.types import LiveState, PartStart
+from twin.engine.live import LiveState, PartStart
 from twin.plant import Plant, flow
 from twin.plant.explosion import explode
 
