@@ -233,10 +233,12 @@ def test_ctrl_c_ends_a_long_run_with_one_line(tmp_path: Path) -> None:
         text=True,
         start_new_session=True,
     )
-    deadline = time.monotonic() + 60.0
-    while not _is_at_work(process.pid):
-        assert time.monotonic() < deadline, "it did not begin its runs in processes"
-        time.sleep(0.1)
-    os.killpg(process.pid, signal.SIGINT)
-    out, err = process.communicate(timeout=20)
+    try:
+        while not _is_at_work(process.pid):
+            assert process.poll() is None, "it ended before its runs were in processes"
+            time.sleep(0.1)
+        os.killpg(process.pid, signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert (process.returncode, out, err) == (130, "", "linetwin: cancelled\n")

@@ -35,6 +35,11 @@ class Watched(Line):
         for zone in self.zones:
             if zone.parts and zone.index not in future.taken:
                 dead[f"in {zone.name}"] = [id(part) for part in zone.parts]
+        for u in future.left() - future.begins:
+            for i, server in enumerate(self.units[u].servers):
+                for place, part in enumerate(server.kit):
+                    if part is not None:
+                        dead[f"in place {place} of kit {i} of unit {u}"] = [id(part)]
         for place, parts in self.dead.items():
             assert dead.get(place, [])[: len(parts)] == parts, f"{place} a part moved at {now} s"
         assert self.ways.may_stand or not dead, "parts wait on a line on which none can"
