@@ -405,3 +405,19 @@ def test_a_line_may_be_as_long_as_it_likes() -> None:
     run = simulate(line, start=START, horizon_s=60.0, trace=True, engine="reference")
     path = critical_path(run, line)
     assert math.fsum(step.end_s - step.begin_s for step in path.steps) == 60.0
+
+
+def test_the_first_of_a_batch_leave_at_once_though_the_last_finds_no_place() -> None:
+    # a 0-3, the oven 3-13; pack 13-97. Of the first three one is packed, one stands in out, the third is held until 27.
+    line = plant(
+        {"a": unit(1.0), "oven": unit(10.0, batch={"size": 3}), "pack": unit(14.0)},
+        {"in": ("a", "oven", 5), "out": ("oven", "pack", 1)},
+    )
+    run = simulate(
+        line, start=START, horizon_s=1e4, jobs=[job("A", 6)], until_done=True, trace=True
+    )
+    assert critical_path(run, line).shares == {
+        "a": {"service": 3.0},
+        "oven": {"service": 10.0},
+        "pack": {"service": 84.0},
+    }

@@ -226,7 +226,10 @@ def _leave_into(found: History, place: Place) -> None:
             operation.depart = operation.finish
         else:
             by = position - place.capacity
-            at = place.taken[by] if 0 <= by < len(place.taken) else math.inf
+            if by < 0:  # held behind it are others of its batch: for it there was a place
+                operation.depart = operation.finish
+                continue
+            at = place.taken[by] if by < len(place.taken) else math.inf
             operation.depart = max(operation.finish, at)
             operation.freed_by = (place, by)
     place.taken += _taken(found, place, len(place.takes))
