@@ -88,7 +88,7 @@ def test_a_pool_that_is_ended_in_the_middle_leaves_silently(tmp_path: Path) -> N
             [sys.executable, str(program)],
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=120,
             env={**os.environ, "PYTHONPATH": str(root)},
         )
         assert (ended.returncode, ended.stderr) == (0, "")
