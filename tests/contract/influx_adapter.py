@@ -2,7 +2,7 @@
 
 Debian ships InfluxDB 1.6.7, which reads InfluxQL but has no ``/api/v2/write`` yet. The door
 turns that call into ``/write`` and passes ``/query`` through. It asks for a token, as 2.x does.
-``LINETWIN_TEST_INFLUXD`` names another influxd than the one on PATH.
+``TEST_INFLUXD`` names another influxd than the one on PATH.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from urllib.parse import parse_qs, urlencode
 
 from tests.contract.influx_door import Reply, Request, running_door
 
-INFLUXD = os.environ.get("LINETWIN_TEST_INFLUXD") or shutil.which("influxd")
+INFLUXD = os.environ.get("TEST_INFLUXD") or shutil.which("influxd")
 ORG = "linetwin-test"
 _TOKEN = "test-token"
 

@@ -1,6 +1,6 @@
 """Three engines, one answer: random lines played by each, every number and every event compared without tolerance.
 
-``LINETWIN_FUZZ=5000`` draws as many lines, other ones each time; without it the same few hundred are drawn.
+``TEST_FUZZ=5000`` draws as many lines, other ones each time; without it the same few hundred are drawn.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from twin import engine
 from twin.engine import RunResult
 from twin.errors import DataError
 
-LONG = int(os.environ.get("LINETWIN_FUZZ", "0"))
+LONG = int(os.environ.get("TEST_FUZZ", "0"))
 fuzz = settings(
     max_examples=LONG or 300,
     derandomize=not LONG,

@@ -17,7 +17,7 @@ from twin.engine.prospects import Prospects, Ways
 from twin.engine.reference.line import Line
 from twin.errors import DataError
 
-LONG = int(os.environ.get("LINETWIN_FUZZ", "0"))
+LONG = int(os.environ.get("TEST_FUZZ", "0"))
 
 
 class Watched(Line):

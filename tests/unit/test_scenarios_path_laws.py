@@ -25,7 +25,7 @@ from twin.errors import DataError
 from twin.plant import Plant
 from twin.scenarios.critical_path import CriticalPath, critical_path
 
-FUZZ = int(os.environ.get("LINETWIN_FUZZ", "0"))
+FUZZ = int(os.environ.get("TEST_FUZZ", "0"))
 
 Key = tuple[str, int]
 
