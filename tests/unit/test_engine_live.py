@@ -10,7 +10,7 @@ from tests.engine_lab import START, constant, job, plant, serial, times, told, u
 from tests.sameness import simulate
 from twin.engine import LiveState, PartStart, UnitStart
 from twin.engine.streams import uniform
-from twin.plant import FailureForecast, WorkUnitState
+from twin.plant import FailureForecast, Plant, WorkUnitState
 
 PRODUCTION, BLOCKED = WorkUnitState.PRODUCTION, WorkUnitState.BLOCKED
 SETUP, REPAIR, DOWN = WorkUnitState.SETUP, WorkUnitState.REPAIR, WorkUnitState.DOWN
@@ -155,15 +155,16 @@ def test_a_server_that_is_set_up_for_another_product_needs_a_setup_first() -> No
         assert times(run, "u", "setup") == setups
 
 
+def two_that_jam() -> Plant:
+    """Side by side, with one crew for both."""
+    mode = {"time_to_failure": constant(1000.0), "repair": constant(6.0)}
+    one = unit(5.0, failure_modes={"jam": mode}, release={"policy": "jobs"})
+    return plant({"u0": one, "u1": one})
+
+
 def test_servers_that_start_down_wait_for_the_crew_in_their_order() -> None:
     """One crew: u0 for 4 s as given, then u1 by the repair law; the part in u1 goes on after it."""
-    mode = {"time_to_failure": constant(1000.0), "repair": constant(6.0)}
-    line = plant(
-        {
-            name: unit(5.0, failure_modes={"jam": mode}, release={"policy": "jobs"})
-            for name in ("u0", "u1")
-        }
-    )
+    line = two_that_jam()
     state = LiveState(
         at=START,
         units={
@@ -183,13 +184,7 @@ def test_servers_that_start_down_wait_for_the_crew_in_their_order() -> None:
 
 def test_a_server_under_repair_has_its_crew_and_the_one_that_is_down_waits() -> None:
     """u0 stands first in the file, but the crew is at u1 for 4 s more."""
-    mode = {"time_to_failure": constant(1000.0), "repair": constant(6.0)}
-    line = plant(
-        {
-            name: unit(5.0, failure_modes={"jam": mode}, release={"policy": "jobs"})
-            for name in ("u0", "u1")
-        }
-    )
+    line = two_that_jam()
     state = LiveState(
         at=START,
         units={"u0": UnitStart(state=DOWN), "u1": UnitStart(state=REPAIR, repair_remaining_s=4.0)},

@@ -10,19 +10,25 @@ from tests.engine_lab import START, constant, job, plant, serial, unit
 from tests.sameness import simulate
 from twin.engine import LiveState, UnitStart
 from twin.errors import DataError
-from twin.plant import WorkUnitState
+from twin.plant import Plant, WorkUnitState
 
 
-def test_a_rework_loop_that_has_filled_up_names_its_circle() -> None:
-    """Every part is sent back, one place in the loop, and new parts press in."""
-    line = plant(
+def all_sent_back(**more: Any) -> Plant:
+    """A rework loop with one place, from which no part ever comes out."""
+    return plant(
         {
             "load": unit(1.0),
             "make": unit(1.0, takes="any", defects={"base": 1 - 1e-12}),
             "look": unit(1.0, inspection={"coverage": 1.0, "rework": "again", "rework_limit": 99}),
         },
         {"in": ("load", "make", 1), "done": ("make", "look", 1), "again": ("look", "make", 1)},
+        **more,
     )
+
+
+def test_a_rework_loop_that_has_filled_up_names_its_circle() -> None:
+    """Every part is sent back, one place in the loop, and new parts press in."""
+    line = all_sent_back()
     with pytest.raises(DataError) as e:
         simulate(line, start=START, horizon_s=1000)
     assert str(e.value) == (
@@ -135,15 +141,7 @@ def test_held_parts_of_a_live_state_are_no_circle_while_the_end_is_open() -> Non
 
 def test_a_circle_is_found_though_the_shift_is_over() -> None:
     """At the end everybody has gone home; in the morning they would wait for each other again."""
-    line = plant(
-        {
-            "load": unit(1.0),
-            "make": unit(1.0, takes="any", defects={"base": 1 - 1e-12}),
-            "look": unit(1.0, inspection={"coverage": 1.0, "rework": "again", "rework_limit": 99}),
-        },
-        {"in": ("load", "make", 1), "done": ("make", "look", 1), "again": ("look", "make", 1)},
-        calendars={"shift": {"weekly": ["Mon-Sun 00:00-01:00"]}},
-    )
+    line = all_sent_back(calendars={"shift": {"weekly": ["Mon-Sun 00:00-01:00"]}})
     with pytest.raises(DataError, match="deadlock: load waits for make"):
         simulate(line, start=START, horizon_s=7200)
 

@@ -183,7 +183,7 @@ class Upkeep(Frozen):
     """Planned maintenance by count or by calendar; it needs a crew."""
 
     every_parts: Parts | None = None
-    """Due each time the unit has finished so many parts since the last one ended."""
+    """Due each time a server of the unit has finished so many parts since its last one ended."""
     every_h: Annotated[float, Field(ge=0.001)] | None = None
     """Due once in this period by the clock. [h] Either this or ``every_parts``."""
     first_at: AwareDatetime | None = None

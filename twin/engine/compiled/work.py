@@ -14,6 +14,7 @@ from twin.engine.compiled.queues import set_timer
 from twin.engine.compiled.taking import take
 from twin.engine.compiled.variates import quantile_at, uniform_at
 from twin.engine.counts import KINDS
+from twin.engine.inputs import VISIT
 from twin.engine.starts import EMPTY, HELD, SETTING_UP, WORKING
 
 __all__ = ["go_on_working", "grant_flow", "let_go", "pause", "run", "stop"]
@@ -21,7 +22,7 @@ __all__ = ["go_on_working", "grant_flow", "let_go", "pause", "run", "stop"]
 _SETUP = KINDS.index("setup")
 _START = KINDS.index("start")
 _RESUME = KINDS.index("resume")
-_VISIT = np.int64(1 << 40)
+_VISIT = np.int64(VISIT)
 
 
 @jit
